@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod aligned;
+mod arena;
+mod error;
+mod layout;
+mod op;
+mod random;
+pub mod real;
+pub mod shape;
+
+pub use aligned::AlignedVec;
+pub use arena::Arena;
+pub use error::{EvaluateError, RangeError, ShapeError, ValueError, check_range};
+pub use layout::{DuplicateParam, ParamLayout, ParamSpec, Role};
+pub use op::{Evaluated, Grad, Io, Memory, Mode, Op, Outline, Step, View, ViewMut, evaluate};
+pub use random::{StreamRng, Streams};
+pub use real::Real;

@@ -1,0 +1,97 @@
+//! The scalars: `f32` and `f64`, with elementary functions that vectorise.
+
+mod double;
+mod single;
+
+use std::fmt::{Debug, Display, LowerExp};
+use std::iter::Sum;
+use std::ops::Neg;
+
+use ndarray::ScalarOperand;
+use num_traits::NumAssign;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A floating-point type to compute in: `f32` to train, `f64` to check gradients, through the same code.
+///
+/// The elementary functions ([`exp`](Real::exp), [`ln`](Real::ln), [`tanh`](Real::tanh), …) are branch-free
+/// polynomials that the compiler vectorises when they stand in a loop, which `f32::exp` is not. They use no fused
+/// multiply-add, so that every instruction set gives the same bits. NaN comes out where NaN goes in.
+pub trait Real:
+    sealed::Sealed
+    + NumAssign
+    + Neg<Output = Self>
+    + Sum
+    + ScalarOperand
+    + Copy
+    + Default
+    + PartialOrd
+    + Debug
+    + Display
+    + LowerExp
+    + Send
+    + Sync
+    + 'static
+{
+    /// `"f32"` or `"f64"`.
+    const NAME: &'static str;
+    /// Distance from 1 to the next larger number.
+    const EPSILON: Self;
+    /// The largest finite number.
+    const MAX: Self;
+    /// The smallest positive normal number.
+    const MIN_POSITIVE: Self;
+    /// Positive infinity.
+    const INFINITY: Self;
+    /// Not a number.
+    const NAN: Self;
+
+    /// The nearest number to an `f64`.
+    fn from_f64(x: f64) -> Self;
+    /// The number as `f64`, exactly.
+    fn to_f64(self) -> f64;
+    /// The nearest number to a count.
+    fn from_usize(n: usize) -> Self;
+    /// The bits, zero-extended; for comparing to the bit.
+    fn bits(self) -> u64;
+
+    /// |x|.
+    fn abs(self) -> Self;
+    /// √x, correctly rounded.
+    fn sqrt(self) -> Self;
+    /// The largest whole number that is not above x.
+    fn floor(self) -> Self;
+    /// −1, 0 or 1 as x is below, equal to or above 0; NaN for NaN. (Unlike `f64::signum`, 0 gives 0.)
+    fn sign(self) -> Self;
+    /// The larger of two numbers; NaN if either is.
+    fn max(self, other: Self) -> Self;
+    /// The smaller of two numbers; NaN if either is.
+    fn min(self, other: Self) -> Self;
+    /// Neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+    /// Not a number.
+    fn is_nan(self) -> bool;
+    /// xⁿ by the standard library; scalar.
+    fn powi(self, n: i32) -> Self;
+    /// xʸ by the standard library; scalar.
+    fn powf(self, y: Self) -> Self;
+
+    /// eˣ.
+    fn exp(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// ln(1 + x), exact near 0.
+    fn ln_1p(self) -> Self;
+    /// eˣ − 1, exact near 0.
+    fn exp_m1(self) -> Self;
+    /// The hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// The logistic function 1/(1 + e⁻ˣ).
+    fn sigmoid(self) -> Self;
+    /// The error function 2/√π ∫₀ˣ e^(−t²) dt.
+    fn erf(self) -> Self;
+}
