@@ -1,1 +1,23 @@
 #![doc = include_str!("../README.md")]
+
+mod activation;
+mod binary;
+mod gemm;
+mod kernel;
+mod linear;
+mod matmul;
+mod movement;
+mod reduce;
+pub mod simd;
+mod softmax;
+mod unary;
+
+pub use activation::*;
+pub use binary::*;
+pub use gemm::*;
+pub use linear::*;
+pub use matmul::*;
+pub use movement::*;
+pub use reduce::*;
+pub use softmax::*;
+pub use unary::*;
