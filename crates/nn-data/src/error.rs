@@ -1,0 +1,82 @@
+//! What may be wrong with data that came from outside.
+
+use thiserror::Error;
+
+/// Data, or a request for a part of it, that cannot be used.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// No samples.
+    #[error("{what}: expected at least one sample, got none")]
+    Empty {
+        /// What has no samples, such as `data set`.
+        what: String,
+    },
+    /// An array without an axis of samples.
+    #[error("{array}: expected the first axis to count the samples, got an array without axes")]
+    NoAxes {
+        /// `inputs` or `targets`.
+        array: &'static str,
+    },
+    /// Inputs and targets of different sets.
+    #[error("inputs hold {inputs} samples, targets hold {targets}: expected the same number")]
+    SampleCount {
+        /// Samples of the inputs.
+        inputs: usize,
+        /// Samples of the targets.
+        targets: usize,
+    },
+    /// A NaN or an infinity.
+    #[error("{array}: sample {sample} holds {value} in feature {feature:?}, expected a finite number")]
+    NonFinite {
+        /// `inputs` or `targets`.
+        array: &'static str,
+        /// The sample, from 0.
+        sample: usize,
+        /// Where in the sample.
+        feature: Vec<usize>,
+        /// The value.
+        value: f64,
+    },
+    /// A label that is no whole number from 0 to the number of classes − 1.
+    #[error("label {label} of sample {sample} is none of the {classes} classes, which are numbered from 0")]
+    Label {
+        /// The sample, from 0.
+        sample: usize,
+        /// Its label.
+        label: f64,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// Labels are needed, the targets are no labels.
+    #[error("{what}: expected targets that are class labels, got a regression data set")]
+    NoClasses {
+        /// What needs them.
+        what: &'static str,
+    },
+    /// A mini-batch of no samples.
+    #[error("batch size: expected at least 1, got 0")]
+    BatchSize,
+    /// Parts that are not a division of the whole.
+    #[error("fractions of a split: expected numbers from 0 to 1 whose sum is 1, got {fractions:?}")]
+    Fractions {
+        /// The fractions.
+        fractions: Vec<f64>,
+    },
+    /// Samples of another shape than those that a scaling was fitted on.
+    #[error("standardizer: expected samples of shape {expected:?}, got {got:?}")]
+    SampleShape {
+        /// Shape of the samples that it was fitted on.
+        expected: Vec<usize>,
+        /// Shape of the samples given.
+        got: Vec<usize>,
+    },
+    /// A mean that is not finite or a standard deviation that is not finite and above 0.
+    #[error("standardizer: expected a finite mean and a standard deviation above 0, got {mean} and {std}")]
+    Spread {
+        /// The mean.
+        mean: f64,
+        /// The standard deviation.
+        std: f64,
+    },
+}
