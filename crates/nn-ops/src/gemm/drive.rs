@@ -1,0 +1,256 @@
+//! The loops around the tiles: blocks that fit the caches, panels of B, and threads.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use nn_core::{AlignedVec, Real};
+
+use super::pack::{pack_block, pack_panel};
+use super::tile::{Tile, tile};
+use super::vector::Simd;
+
+/// Terms summed before a tile goes back to memory: a panel of B of this height and two vectors fits the first cache
+/// (48 KB) but for its last part.
+const K_BLOCK: usize = 512;
+/// Bytes of a block of A, which stays in the second cache (1 to 2 MB) while the panels of B pass.
+const A_BLOCK: usize = 1 << 20;
+/// Elements of C after which the epilogue runs, so that it finds them in the second cache.
+const EPILOGUE_BLOCK: usize = 1 << 15;
+/// Panels of B from which on a block of A is worth copying where it lies badly.
+const COPY_REUSE: usize = 4;
+
+/// C ← alpha·A·B + beta·C with A of `rows` × `k` and B of `k` × `cols`, each as a pointer and two strides.
+#[derive(Clone, Copy)]
+pub(super) struct Problem<T> {
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) k: usize,
+    pub(super) alpha: T,
+    pub(super) beta: T,
+    pub(super) a: *const T,
+    pub(super) a_row: isize,
+    pub(super) a_k: isize,
+    pub(super) b: *const T,
+    pub(super) b_k: isize,
+    pub(super) b_col: isize,
+    pub(super) c: *mut T,
+    pub(super) c_row: isize,
+    pub(super) c_col: isize,
+}
+
+// SAFETY: the pointers come from array views, which may be sent; threads write disjoint parts of C.
+unsafe impl<T: Send> Send for Problem<T> {}
+// SAFETY: as above; A and B are only read.
+unsafe impl<T: Sync> Sync for Problem<T> {}
+
+/// Called with the rows and the columns of each part of C that is done.
+pub(super) type Done<'a> = dyn Fn(Range<usize>, Range<usize>) + Sync + 'a;
+
+impl<T: Real> Problem<T> {
+    /// The same product written as Cᵀ = Bᵀ·Aᵀ.
+    pub(super) fn transposed(&self) -> Self {
+        Problem {
+            rows: self.cols,
+            cols: self.rows,
+            a: self.b,
+            a_row: self.b_col,
+            a_k: self.b_k,
+            b: self.a,
+            b_k: self.a_k,
+            b_col: self.a_row,
+            c_row: self.c_col,
+            c_col: self.c_row,
+            ..*self
+        }
+    }
+
+    /// Terms in each block of the sum: a function of k alone.
+    fn k_block(&self) -> usize {
+        self.k.div_ceil(self.k.div_ceil(K_BLOCK))
+    }
+
+    /// Whether the rows of A compete for the same few sets of the first cache.
+    fn a_lies_badly(&self) -> bool {
+        let far = if self.a_k.unsigned_abs() <= self.a_row.unsigned_abs() { self.a_row } else { self.a_k };
+        let lines = far.unsigned_abs() * size_of::<T>() / 64;
+        lines >= 8 && lines % 8 == 0
+    }
+
+    /// Estimated cycles per part of the work with vectors of `lanes` along the columns and tiles of `rows` rows.
+    pub(super) fn cost(&self, lanes: usize, tile_rows: usize) -> f64 {
+        let (rows, cols, k) = (self.rows as f64, self.cols as f64, self.k as f64);
+        let tiles = self.rows.div_ceil(tile_rows) as f64;
+        let wide = (rows / tiles).max(4.0) * tiles;
+        let narrow = (0.55 * rows / tiles).max(4.0) * tiles;
+        let (panels, rest) = (self.cols / (2 * lanes), self.cols % (2 * lanes));
+        let last = if rest > lanes {
+            wide
+        } else if rest > 0 {
+            narrow
+        } else {
+            0.0
+        };
+        let products = k * (panels as f64 * wide + last);
+        let pack = if self.b_col == 1 {
+            if tiles > 1.0 { 0.1 } else { 0.0 }
+        } else if self.b_k == 1 {
+            let rest = (self.cols % lanes) as f64 / cols;
+            0.2 * (1.0 - rest) + 1.0 * rest
+        } else {
+            1.5
+        };
+        let store = if self.c_col == 1 {
+            0.1
+        } else if self.c_row == 1 {
+            0.4
+        } else {
+            4.0
+        };
+        products + pack * k * cols + store * rows * cols * (self.k.div_ceil(K_BLOCK) as f64)
+    }
+}
+
+/// Runs the product on up to `parts` threads, each with a rectangle of C of its own.
+///
+/// # Safety
+/// The machine must have the instruction set, the pointers must be valid for the whole, and C must not overlap A or B.
+pub(super) unsafe fn run<T: Real, S: Simd<T>>(
+    p: &Problem<T>,
+    rows: Range<usize>,
+    cols: Range<usize>,
+    parts: usize,
+    done: Option<&Done<'_>>,
+) {
+    let panel = 2 * S::LANES;
+    let (panels, tiles) = (cols.len().div_ceil(panel), rows.len().div_ceil(S::ROWS));
+    if parts < 2 || panels * tiles < 2 {
+        // SAFETY: as the caller vouches.
+        return unsafe { run_part::<T, S>(p, rows, cols, done) };
+    }
+    let left = parts / 2;
+    let by_cols = panels >= 2 && (panels % parts == 0 || panels >= 4 * parts || tiles < parts);
+    let run = |rows: Range<usize>, cols: Range<usize>, parts| {
+        // SAFETY: as the caller vouches; the two halves of C are disjoint.
+        unsafe { run::<T, S>(p, rows, cols, parts, done) }
+    };
+    if by_cols {
+        let middle = cols.start + (panels * left).div_ceil(parts) * panel;
+        rayon::join(
+            || run(rows.clone(), cols.start..middle, left),
+            || run(rows.clone(), middle..cols.end, parts - left),
+        );
+    } else {
+        let middle = rows.start + rows.len() * left / parts;
+        rayon::join(
+            || run(rows.start..middle, cols.clone(), left),
+            || run(middle..rows.end, cols.clone(), parts - left),
+        );
+    }
+}
+
+thread_local! {
+    /// Room for a block of A and a panel of B, kept between calls.
+    static BUFFER: Cell<AlignedVec<u64>> = Cell::default();
+}
+
+/// Runs the product for a rectangle of C on this thread.
+unsafe fn run_part<T: Real, S: Simd<T>>(
+    p: &Problem<T>,
+    rows: Range<usize>,
+    cols: Range<usize>,
+    done: Option<&Done<'_>>,
+) {
+    let panel = 2 * S::LANES;
+    let k_block = p.k_block();
+    let row_block = (A_BLOCK / size_of::<T>() / k_block / S::ROWS * S::ROWS).max(S::ROWS);
+    let row_block = even(rows.len(), row_block).next_multiple_of(S::ROWS).min(rows.len());
+    let copies_a = p.a_lies_badly() && cols.len() > COPY_REUSE * panel && (p.a_k == 1 || p.a_row == 1);
+    // Rows of the copy begin an odd number of cache lines apart.
+    let a_stride = if p.a_k == 1 { k_block } else { row_block }.next_multiple_of(32) + 16;
+    let a_size = if copies_a { a_stride * if p.a_k == 1 { row_block } else { k_block } } else { 0 };
+    let b_size = panel * k_block;
+    let mut buffer = BUFFER.take();
+    let words = ((a_size + b_size) * size_of::<T>()).div_ceil(size_of::<u64>());
+    if buffer.len() < words {
+        buffer = AlignedVec::new(0, words);
+    }
+    let b_copy = buffer.as_mut_ptr().cast::<T>();
+    // SAFETY: the buffer holds `b_size + a_size` elements; all else as the caller vouches.
+    unsafe {
+        let a_copy = b_copy.add(b_size);
+        for k in blocks(0..p.k, k_block) {
+            for rows in blocks(rows.clone(), row_block) {
+                let at = p.a.offset(rows.start as isize * p.a_row + k.start as isize * p.a_k);
+                let a = if !copies_a {
+                    (at, p.a_row, p.a_k)
+                } else if p.a_k == 1 {
+                    pack_block((at, p.a_row), (rows.len(), k.len()), (a_copy, a_stride));
+                    (a_copy.cast_const(), a_stride as isize, 1)
+                } else {
+                    pack_block((at, p.a_k), (k.len(), rows.len()), (a_copy, a_stride));
+                    (a_copy.cast_const(), 1, a_stride as isize)
+                };
+                run_block::<T, S>(p, a, b_copy, k.clone(), rows, cols.clone(), done);
+            }
+        }
+    }
+    BUFFER.set(buffer);
+}
+
+/// Multiplies one block of A with the panels of B that lie over `cols`.
+#[inline(always)]
+unsafe fn run_block<T: Real, S: Simd<T>>(
+    p: &Problem<T>,
+    (a, a_row, a_k): (*const T, isize, isize),
+    b_copy: *mut T,
+    k: Range<usize>,
+    rows: Range<usize>,
+    cols: Range<usize>,
+    done: Option<&Done<'_>>,
+) {
+    let done = done.filter(|_| k.end == p.k);
+    let beta = if k.start == 0 { p.beta } else { T::one() };
+    let tiles = rows.len().div_ceil(S::ROWS);
+    let mut finished = cols.start;
+    for cols in blocks(cols, 2 * S::LANES) {
+        let width = if cols.len() > S::LANES { 2 * S::LANES } else { S::LANES };
+        // SAFETY: as the caller of `run` vouches; `b_copy` has room for `k.len()` × `width`.
+        unsafe {
+            let at = p.b.offset(k.start as isize * p.b_k + cols.start as isize * p.b_col);
+            let is_direct = p.b_col == 1 && cols.len() == width;
+            if !is_direct {
+                pack_panel::<T, S>((at, p.b_k, p.b_col), (k.len(), cols.len(), width), b_copy);
+            }
+            let mut row = rows.start;
+            for i in 0..tiles {
+                let (b, b_k) =
+                    if is_direct && i == 0 { (at, p.b_k) } else { (b_copy.cast_const(), width as isize) };
+                let copy = if is_direct && i == 0 && tiles > 1 { b_copy } else { std::ptr::null_mut() };
+                let end = rows.start + rows.len() * (i + 1) / tiles;
+                let a = a.offset((row - rows.start) as isize * a_row);
+                let c = p.c.offset(row as isize * p.c_row + cols.start as isize * p.c_col);
+                let (c_row, c_col, alpha, cols) = (p.c_row, p.c_col, p.alpha, cols.len());
+                let t = Tile { k: k.len(), a, a_row, a_k, b, b_k, copy, c, c_row, c_col, cols, alpha, beta };
+                tile::<T, S>(end - row, &t);
+                row = end;
+            }
+        }
+        if let Some(done) = done
+            && (cols.end == p.cols || (cols.end - finished) * rows.len() >= EPILOGUE_BLOCK)
+        {
+            done(rows.clone(), finished..cols.end);
+            finished = cols.end;
+        }
+    }
+}
+
+/// The size of equal blocks, at most `most` each, that cover `length`.
+fn even(length: usize, most: usize) -> usize {
+    length.div_ceil(length.div_ceil(most))
+}
+
+/// A range in pieces of `size`, the last of which may be shorter.
+fn blocks(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(size).map(move |start| start..(start + size).min(end))
+}
