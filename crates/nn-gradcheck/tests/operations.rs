@@ -1,0 +1,165 @@
+//! The check of operations finds the errors that operations have.
+
+use ndarray::{ArrayD, IxDyn, Zip};
+use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
+use nn_gradcheck::properties::{Case, check_operation, prove};
+use nn_gradcheck::strategies::{Laid, Layout, laid, shapes, within};
+use nn_gradcheck::{GradCheck, Verdict};
+use proptest::prelude::*;
+
+/// The product of two arrays of one shape, and what may be wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Product {
+    Right,
+    TwiceTooLarge,
+    Sign,
+    IgnoresAccumulate,
+    AlwaysAccumulates,
+    NeedsBothGradients,
+    ForgetsToDeclareInput,
+    AssumesContiguous,
+    NotLinear,
+    ReadsScratch,
+    LeavesOutputUnwritten,
+    InaccurateInSingle,
+}
+
+impl<F: Real> Op<F> for Product {
+    fn name(&self) -> &'static str {
+        "product"
+    }
+
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        let outline = Outline::new(inputs[0], 2).scratch(1);
+        let forgets = *self == Product::ForgetsToDeclareInput;
+        Ok(outline.reads_inputs(if forgets { &[0] } else { &[0, 1] }))
+    }
+
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], mut output: ViewMut<'_, F>, memory: Memory<'_, F>) {
+        if *self == Product::AssumesContiguous {
+            let elements = (0..output.len()).map(|i| {
+                let at = |x: &View<'_, F>| x.as_slice_memory_order().map_or(F::zero(), |x| x[i]);
+                at(&inputs[0]) * at(&inputs[1])
+            });
+            output.iter_mut().zip(elements.collect::<Vec<_>>()).for_each(|(y, x)| *y = x);
+            return;
+        }
+        let scratch = if *self == Product::ReadsScratch { memory.scratch[0] } else { F::zero() };
+        let single = *self == Product::InaccurateInSingle && F::NAME == "f32";
+        let factor = F::from_f64(if single { 1.001 } else { 1.0 });
+        let first = usize::from(*self == Product::LeavesOutputUnwritten);
+        let products = inputs[0].iter().zip(&inputs[1]).map(|(&a, &b)| factor * a * b + scratch);
+        output.iter_mut().zip(products).skip(first).for_each(|(y, product)| *y = product);
+    }
+
+    fn backward(
+        &self,
+        _: &Step,
+        io: &Io<'_, '_, F>,
+        _: Memory<'_, F>,
+        d_output: View<'_, F>,
+        d_inputs: &mut [Grad<'_, F>],
+    ) {
+        if *self == Product::NeedsBothGradients && d_inputs.iter().any(|d| !d.is_needed()) {
+            for d in d_inputs {
+                if let Some((mut target, _)) = d.target() {
+                    target.fill(F::zero());
+                }
+            }
+            return;
+        }
+        let factor = match self {
+            Product::TwiceTooLarge => 2.0,
+            Product::Sign => -1.0,
+            _ => 1.0,
+        };
+        for (i, d) in d_inputs.iter_mut().enumerate() {
+            let Some((mut target, accumulate)) = d.target() else { continue };
+            let add = match self {
+                Product::IgnoresAccumulate => false,
+                Product::AlwaysAccumulates => true,
+                _ => accumulate,
+            };
+            Zip::from(&mut target).and(&d_output).and(&io.input(1 - i)).for_each(|t, &dy, &x| {
+                let dy = if *self == Product::NotLinear { dy * dy } else { dy };
+                let gradient = F::from_f64(factor) * dy * x;
+                *t = if add { *t + gradient } else { gradient };
+            });
+        }
+    }
+}
+
+fn inputs(layout: Layout) -> Vec<Laid> {
+    let a = ArrayD::from_shape_fn(IxDyn(&[2, 3]), |i| 0.5 + i[0] as f64 - 0.3 * i[1] as f64);
+    let b = a.mapv(|x| 1.0 / (x + 2.0));
+    vec![Laid::new(a.view(), layout), Laid::new(b.view(), Layout::C)]
+}
+
+#[test]
+fn the_right_product_is_sound() {
+    let inputs = inputs(Layout::Reversed);
+    let views: Vec<_> = inputs.iter().map(Laid::view).collect();
+    let report = GradCheck::new().check_op(&Product::Right, &Step::default(), &views, &[]).unwrap();
+    report.assert_sound();
+    assert!(report.relative_error() < 1e-11, "{report}");
+    let report = GradCheck::new().check_op(&Product::Right, &Step::default(), &views, &[0]).unwrap();
+    assert_eq!(report.rows().iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["input 1"]);
+}
+
+#[test]
+fn wrong_gradients_are_wrong() {
+    let inputs = inputs(Layout::C);
+    let views: Vec<_> = inputs.iter().map(Laid::view).collect();
+    for bad in [Product::TwiceTooLarge, Product::Sign, Product::NotLinear] {
+        let report = GradCheck::new().check_op(&bad, &Step::default(), &views, &[]).unwrap();
+        assert_eq!(report.verdict(), Verdict::Wrong, "{bad:?}");
+    }
+}
+
+#[test]
+fn each_property_catches_its_error() {
+    let check = |op: Product| {
+        let case = Case::new(op, inputs(Layout::Strided));
+        check_operation(&case.layouts(Layout::Padded, Layout::Fortran, Layout::Rotated))
+    };
+    let error = check(Product::Right).unwrap().unwrap();
+    assert!(error < 1e-11, "{error:e}");
+    for (op, reason) in [
+        (Product::TwiceTooLarge, "the gradient is not that of differences"),
+        (Product::Sign, "the gradient is not that of differences"),
+        (Product::IgnoresAccumulate, "accumulated gradient of input 0"),
+        (Product::AlwaysAccumulates, "memory that holds other rubbish: gradient of input 0"),
+        (Product::NeedsBothGradients, "skipping the gradient of input 0: gradient of input 1"),
+        (Product::AssumesContiguous, "other memory layouts: output"),
+        (Product::NotLinear, "linearity of the gradient of input 0"),
+        (Product::ReadsScratch, "memory that holds other rubbish: output"),
+        (Product::LeavesOutputUnwritten, "memory that holds other rubbish: output"),
+        (Product::InaccurateInSingle, "the output in f32"),
+    ] {
+        let message = check(op).unwrap_err().to_string();
+        assert!(message.contains(reason), "{op:?}: {message}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "backward reads input 1, which its outline does not declare")]
+fn an_undeclared_input_is_not_there() {
+    let _ = check_operation(&Case::new(Product::ForgetsToDeclareInput, inputs(Layout::C)));
+}
+
+fn cases(op: Product) -> impl Strategy<Value = Case> {
+    let two = |shape: Vec<usize>| (laid(within(shape.clone(), -2.0, 2.0)), laid(within(shape, -2.0, 2.0)));
+    shapes(0..=3, 4).prop_flat_map(two).prop_map(move |(a, b)| Case::new(op, vec![a, b]))
+}
+
+#[test]
+fn proving() {
+    let proof = prove("product", cases(Product::Right));
+    assert!(proof.cases > 200 && proof.median < 1e-11 && proof.largest < 1e-9, "{proof}");
+}
+
+#[test]
+#[should_panic(expected = "product: the gradient is not that of differences")]
+fn proving_fails_for_what_is_wrong() {
+    let _ = prove("product", cases(Product::Sign));
+}
