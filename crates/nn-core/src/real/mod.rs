@@ -1,6 +1,7 @@
 //! The scalars: `f32` and `f64`, with elementary functions that vectorise.
 
 mod double;
+mod elementary;
 mod single;
 
 use std::fmt::{Debug, Display, LowerExp};
@@ -20,7 +21,9 @@ mod sealed {
 ///
 /// The elementary functions ([`exp`](Real::exp), [`ln`](Real::ln), [`tanh`](Real::tanh), …) are branch-free
 /// polynomials that the compiler vectorises when they stand in a loop, which `f32::exp` is not. They use no fused
-/// multiply-add, so that every instruction set gives the same bits. NaN comes out where NaN goes in.
+/// multiply-add, so that every instruction set gives the same bits. NaN comes out where NaN goes in. The largest
+/// error of each is given in units in the last place (ULP) and holds for both formats unless said otherwise; it was
+/// measured against values of 60 digits, in `f32` against `f64`.
 pub trait Real:
     sealed::Sealed
     + NumAssign
@@ -80,18 +83,19 @@ pub trait Real:
     /// xʸ by the standard library; scalar.
     fn powf(self, y: Self) -> Self;
 
-    /// eˣ.
+    /// eˣ, within 1 ULP; subnormal results are right too. e^(−∞) = 0, e^∞ = ∞.
     fn exp(self) -> Self;
-    /// The natural logarithm.
+    /// The natural logarithm, within 1 ULP, also of subnormal numbers. ln ±0 = −∞, ln ∞ = ∞, ln x = NaN for x < 0.
     fn ln(self) -> Self;
-    /// ln(1 + x), exact near 0.
+    /// ln(1 + x), within 1 ULP, near 0 too. −∞ for x = −1, NaN below; ±0 stays ±0.
     fn ln_1p(self) -> Self;
-    /// eˣ − 1, exact near 0.
+    /// eˣ − 1, near 0 too, within 1.5 ULP in `f32` and 2 ULP in `f64`. ±0 stays ±0.
     fn exp_m1(self) -> Self;
-    /// The hyperbolic tangent.
+    /// The hyperbolic tangent (e²ˣ − 1)/(e²ˣ + 1), within 2.5 ULP; never beyond ±1. ±0 stays ±0.
     fn tanh(self) -> Self;
-    /// The logistic function 1/(1 + e⁻ˣ).
+    /// The logistic function 1/(1 + e⁻ˣ), within 2.5 ULP in `f32` and 2 ULP in `f64`, in the left tail too, where
+    /// it falls to the least subnormal number before it is 0.
     fn sigmoid(self) -> Self;
-    /// The error function 2/√π ∫₀ˣ e^(−t²) dt.
+    /// The error function 2/√π ∫₀ˣ e^(−t²) dt, within 1.5 ULP; never beyond ±1. ±0 stays ±0.
     fn erf(self) -> Self;
 }

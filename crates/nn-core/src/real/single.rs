@@ -1,6 +1,30 @@
 //! `f32`.
 
 use super::Real;
+use super::elementary::{self, Format, polynomial};
+
+/// The bits of √½.
+const SQRT_HALF: u32 = 0x3f35_04f3;
+/// Coefficients of (eʳ − 1 − r)/r².
+const EXP: [f32; 6] = [0.5, 0.16666667, 0.041666467, 0.008333286, 0.0013933652, 0.00019907574];
+/// Coefficients of (ln(1 + f) − f + f²/2)/f³.
+const LN: [f32; 9] = [
+    0.3333333,
+    -0.2499998,
+    0.20000689,
+    -0.16669151,
+    0.14251155,
+    -0.12396697,
+    0.11634663,
+    -0.11659951,
+    0.073325604,
+];
+/// Coefficients of erf(x)/x − 1, in x².
+const ERF_SMALL: [f32; 7] =
+    [0.12837917, -0.37612626, 0.112836, -0.026854444, 0.0051895357, -0.0008020844, 7.88913e-5];
+/// Coefficients of −ln(1 − erf(2 + t)).
+const ERF_LARGE: [f32; 7] =
+    [5.364941, 4.4181595, 0.9237531, 0.01648727, -0.003543683, 0.00071272504, -0.00018557136];
 
 impl Real for f32 {
     const NAME: &'static str = "f32";
@@ -27,7 +51,7 @@ impl Real for f32 {
 
     #[inline(always)]
     fn bits(self) -> u64 {
-        self.to_bits() as u64
+        u64::from(self.to_bits())
     }
 
     #[inline(always)]
@@ -88,36 +112,92 @@ impl Real for f32 {
 
     #[inline(always)]
     fn exp(self) -> Self {
-        f32::exp(self)
+        elementary::exp(self)
     }
 
     #[inline(always)]
     fn ln(self) -> Self {
-        f32::ln(self)
+        elementary::ln(self)
     }
 
     #[inline(always)]
     fn ln_1p(self) -> Self {
-        f32::ln_1p(self)
+        elementary::ln_1p(self)
     }
 
     #[inline(always)]
     fn exp_m1(self) -> Self {
-        f32::exp_m1(self)
+        elementary::exp_m1(self)
     }
 
     #[inline(always)]
     fn tanh(self) -> Self {
-        f32::tanh(self)
+        elementary::tanh(self)
     }
 
     #[inline(always)]
     fn sigmoid(self) -> Self {
-        1.0 / (1.0 + f32::exp(-self))
+        elementary::sigmoid(self)
     }
 
     #[inline(always)]
     fn erf(self) -> Self {
-        self
+        elementary::erf(self)
+    }
+}
+
+impl Format for f32 {
+    const SHIFT: Self = 12582912.0;
+    const LOG2_E: Self = std::f32::consts::LOG2_E;
+    const LN_2_HIGH: Self = 355.0 / 512.0;
+    const LN_2_LOW: Self = -0.00021219444;
+    const EXP_MAX: Self = 88.722_83;
+    const EXP_NORMAL: Self = -86.0;
+    const EXP_ZERO: Self = -104.0;
+    const EXP_M1_MIN: Self = -18.0;
+    const EXP_M1_TINY: Self = 1e-8;
+    const TANH_MAX: Self = 9.1;
+    const ERF_MAX: Self = 4.0;
+    const HALF: Self = 0.5;
+    const TWO: Self = 2.0;
+    const LIFT: Self = 64.0;
+    const LOWER: Self = 1.0 / 18446744073709551616.0;
+
+    #[inline(always)]
+    fn exp_tail(r: Self) -> Self {
+        polynomial(r, EXP)
+    }
+
+    #[inline(always)]
+    fn ln_tail(f: Self) -> Self {
+        f * f * f * polynomial(f, LN)
+    }
+
+    #[inline(always)]
+    fn erf_small(square: Self) -> Self {
+        polynomial(square, ERF_SMALL)
+    }
+
+    #[inline(always)]
+    fn erf_large(t: Self) -> Self {
+        polynomial(t, ERF_LARGE)
+    }
+
+    #[inline(always)]
+    fn scale(self, shifted: Self) -> Self {
+        f32::from_bits(self.to_bits().wrapping_add(shifted.to_bits() << 23))
+    }
+
+    #[inline(always)]
+    fn split(self) -> (Self, Self) {
+        // The bits of √½ are subtracted, so that the exponent field counts from √½ instead of from 1.
+        let distance = self.to_bits().wrapping_sub(SQRT_HALF);
+        let m = f32::from_bits((distance & 0x007f_ffff).wrapping_add(SQRT_HALF));
+        (m, (distance.cast_signed() >> 23) as f32)
+    }
+
+    #[inline(always)]
+    fn with_sign_of(self, sign: Self) -> Self {
+        self.copysign(sign)
     }
 }
