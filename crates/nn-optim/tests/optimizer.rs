@@ -1,0 +1,226 @@
+//! The driver: arrays, arenas, state.
+
+use std::sync::Arc;
+
+use ndarray::{Array1, Array2, Axis, Slice, array};
+use nn_core::{Arena, ParamLayout, Role};
+use nn_optim::{Adam, Momentum, Optimizer, Sgd, State};
+
+const PARAMS: [(&str, &[usize], Role); 6] = [
+    ("running_mean", &[3], Role::RunningStatistic),
+    ("0.weight", &[5, 7], Role::Weight),
+    ("0.bias", &[5], Role::Bias),
+    ("running_var", &[17], Role::RunningStatistic),
+    ("empty", &[0, 4], Role::Weight),
+    ("1.weight", &[2, 5], Role::Weight),
+];
+
+fn layout(params: &[(&str, &[usize], Role)]) -> Arc<ParamLayout> {
+    let mut layout = ParamLayout::new();
+    for (name, shape, role) in params {
+        layout.add(name, shape, *role).unwrap();
+    }
+    Arc::new(layout)
+}
+
+fn filled(layout: &Arc<ParamLayout>, f: fn(usize) -> f32) -> Arena<f32> {
+    let mut arena = Arena::zeros(Arc::clone(layout));
+    for position in 0..layout.params().len() {
+        for (i, x) in arena.view_mut(position).iter_mut().enumerate() {
+            *x = f(100 * position + i);
+        }
+    }
+    arena
+}
+
+fn adam() -> Adam {
+    Adam::new(0.1).unwrap()
+}
+
+/// An optimizer after three steps on an arena.
+fn stepped(params: &[(&str, &[usize], Role)]) -> Optimizer<f32> {
+    let layout = layout(params);
+    let mut optimizer = Optimizer::for_layout(adam(), &layout);
+    let (mut w, g) = (filled(&layout, |i| (i as f32).sin()), filled(&layout, |i| (i as f32).cos()));
+    for _ in 0..3 {
+        optimizer.step(&mut w, &g);
+    }
+    optimizer
+}
+
+#[test]
+fn an_arena_steps_as_its_parameters_do_alone() {
+    let layout = layout(&PARAMS);
+    let (mut w, g) = (filled(&layout, |i| (i as f32).sin()), filled(&layout, |i| (i as f32).cos()));
+    let before = w.clone();
+    let mut whole = Optimizer::for_layout(adam(), &layout).weight_decay(0.1).unwrap();
+    for _ in 0..5 {
+        whole.step(&mut w, &g);
+    }
+    for (name, _, role) in PARAMS {
+        let mut alone = before.get(name).unwrap().to_owned();
+        if role.is_trained() {
+            let mut optimizer = Optimizer::new(adam()).weight_decay(0.1).unwrap();
+            for _ in 0..5 {
+                optimizer.step(&mut alone, &g.get(name).unwrap());
+            }
+        }
+        assert_eq!(w.get(name).unwrap(), alone, "{name}");
+    }
+    let mut padding = w.clone();
+    (0..PARAMS.len()).for_each(|position| padding.view_mut(position).fill(0.0));
+    assert!(padding.as_slice().iter().all(|&x| x == 0.0), "the padding must stay zero");
+    let moments = whole.slots().map(|(_, arena)| arena.get("running_var").unwrap().sum()).sum::<f32>();
+    assert_eq!(moments, 0.0);
+}
+
+#[test]
+fn arrays_in_any_memory_layout_step_alike() {
+    let w = Array2::from_shape_fn((4, 6), |(i, j)| (i * 6 + j) as f64);
+    let g = w.mapv(f64::sin);
+    let mut expected = w.clone();
+    let mut optimizer = Optimizer::new(adam());
+    optimizer.step(&mut expected, &g);
+    optimizer.step(&mut expected, &g);
+
+    let mut transposed = w.t().as_standard_layout().into_owned().reversed_axes();
+    assert!(!transposed.is_standard_layout());
+    let mut optimizer = Optimizer::new(adam());
+    optimizer.step(&mut transposed, &g);
+    optimizer.step(&mut transposed, &g.t().as_standard_layout().reversed_axes());
+    assert_eq!(transposed, expected);
+
+    let mut wide = Array2::zeros((4, 12));
+    let (even, odd) = (Slice::new(0, None, 2), Slice::new(1, None, 2));
+    wide.slice_axis_mut(Axis(1), even).assign(&w);
+    let mut optimizer = Optimizer::new(adam());
+    for _ in 0..2 {
+        optimizer.step(&mut wide.slice_axis_mut(Axis(1), even), &g);
+    }
+    assert_eq!(wide.slice_axis(Axis(1), even), expected);
+    assert_eq!(wide.slice_axis(Axis(1), odd).sum(), 0.0);
+}
+
+#[test]
+fn slices_vectors_and_arrays_are_taken() {
+    let mut sgd = Optimizer::new(Sgd::new(1.0).unwrap());
+    let (mut vector, mut array, mut owned) = (vec![1.0f32, 2.0], [1.0f32, 2.0], array![1.0f32, 2.0]);
+    sgd.step(&mut vector, &array![1.0, 1.0]);
+    sgd.step(&mut array, &[1.0, 1.0]);
+    sgd.step(&mut owned, &vec![1.0, 1.0]);
+    sgd.step(&mut vector[..], &array.map(|x| x + 1.0)[..]);
+    assert_eq!((vector, array, owned), (vec![-1.0, -1.0], [0.0, 1.0], array![0.0, 1.0]));
+    assert_eq!(sgd.steps(), 4);
+}
+
+#[test]
+fn nothing_to_step_is_no_error() {
+    let mut optimizer = Optimizer::new(adam());
+    optimizer.step(&mut Vec::<f32>::new(), &[0.0; 0]);
+    let empty = layout(&[]);
+    Optimizer::<f32>::for_layout(adam(), &empty).step(&mut Arena::zeros(empty.clone()), &Arena::zeros(empty));
+}
+
+#[test]
+fn the_learning_rate_can_change() {
+    let mut sgd = Optimizer::new(Sgd::new(1.0).unwrap());
+    let mut w = [0.0f64];
+    sgd.step(&mut w, &[1.0]);
+    sgd.set_learning_rate(0.25).unwrap();
+    sgd.step(&mut w, &[1.0]);
+    assert!(sgd.set_learning_rate(-1.0).is_err());
+    sgd.step(&mut w, &[1.0]);
+    assert_eq!((w, sgd.learning_rate()), ([-1.5], 0.25));
+}
+
+#[test]
+#[should_panic(expected = "Adam: the optimizer steps w: [2, 3], but the gradients are w: [3, 2]")]
+fn a_gradient_of_another_shape_is_refused() {
+    Optimizer::new(adam()).step(&mut Array2::<f32>::zeros((2, 3)), &Array2::zeros((3, 2)));
+}
+
+#[test]
+#[should_panic(expected = "Sgd: the optimizer steps w: [4], but the parameters are w: [5]")]
+fn another_parameter_is_refused() {
+    let mut optimizer = Optimizer::new(Sgd::default());
+    optimizer.step(&mut Array1::<f32>::zeros(4), &[0.0; 4]);
+    optimizer.step(&mut Array1::<f32>::zeros(5), &[0.0; 5]);
+}
+
+#[test]
+#[should_panic(expected = "Adam: the gradient's scale is inf")]
+fn an_infinite_scale_is_refused() {
+    Optimizer::new(adam()).step_scaled(&mut [1.0f32], &[1.0], f64::INFINITY);
+}
+
+#[test]
+fn state_finds_its_parameters_in_another_order() {
+    let saved = stepped(&PARAMS).state();
+    let mut reversed = PARAMS;
+    reversed.reverse();
+    let mut optimizer = Optimizer::for_layout(adam(), &layout(&reversed));
+    optimizer.load_state(&saved).unwrap();
+    assert_eq!(optimizer.steps(), 3);
+    for (slot, arena) in optimizer.slots() {
+        for (name, view) in arena.iter() {
+            assert_eq!(view, saved.slots[slot].get(name).unwrap(), "{slot} {name}");
+        }
+    }
+}
+
+#[test]
+fn state_of_a_fresh_optimizer_resets() {
+    let mut optimizer = stepped(&PARAMS);
+    optimizer.load_state(&Optimizer::new(adam()).state()).unwrap();
+    assert_eq!(optimizer.steps(), 0);
+    let all_zero = |arena: &Arena<f32>| arena.as_slice().iter().all(|&x| x == 0.0);
+    assert_eq!(optimizer.slots().filter(|(_, arena)| all_zero(arena)).count(), 2);
+}
+
+/// State from which the parameters of `params` were saved.
+fn state_of(params: &[(&str, &[usize], Role)]) -> State<f32> {
+    stepped(params).state()
+}
+
+#[test]
+fn foreign_state_is_refused_by_name_and_nothing_is_loaded() {
+    let mut longer = PARAMS.to_vec();
+    longer.push(("2.bias", &[1], Role::Bias));
+    let mut misshapen = PARAMS;
+    misshapen[1].1 = &[7, 5];
+    let edited = |edit: fn(&mut State<f32>)| {
+        let mut state = state_of(&PARAMS);
+        edit(&mut state);
+        state
+    };
+    let mut one_misshapen = state_of(&PARAMS);
+    one_misshapen.slots.insert("exp_avg_sq".into(), state_of(&misshapen).slots["exp_avg"].clone());
+    let momentum = Optimizer::for_layout(Momentum::default(), &layout(&PARAMS)).state();
+    let cases = [
+        (momentum, "optimizer state is of rule `Momentum`, expected `Adam`"),
+        (edited(|s| drop(s.slots.remove("exp_avg_sq"))), "optimizer state lacks slot `exp_avg_sq`"),
+        (edited(|s| s.slots.clear()), "optimizer state lacks slot `exp_avg`"),
+        (
+            edited(|s| drop(s.slots.insert("max".into(), s.slots["exp_avg"].clone()))),
+            "optimizer state has slot `max`, which the rule does not have",
+        ),
+        (state_of(&PARAMS[..5]), "slot `exp_avg` of the optimizer state lacks parameter `1.weight`"),
+        (state_of(&longer), "slot `exp_avg` of the optimizer state has an unknown parameter `2.bias`"),
+        (
+            one_misshapen,
+            "slot `exp_avg_sq` of the optimizer state has shape [7, 5] for parameter `0.weight`, \
+             expected [5, 7]",
+        ),
+        (
+            edited(|s| s.learning_rate = f64::NAN),
+            "optimizer state: learning_rate must lie in [0, ∞), got NaN",
+        ),
+    ];
+    for (state, message) in cases {
+        let mut optimizer = stepped(&PARAMS);
+        optimizer.set_learning_rate(0.5).unwrap();
+        let before = optimizer.state();
+        assert_eq!(optimizer.load_state(&state).unwrap_err().to_string(), message);
+        assert_eq!(optimizer.state(), before, "{message}");
+    }
+}

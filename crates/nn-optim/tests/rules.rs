@@ -1,0 +1,217 @@
+//! What every rule must do.
+
+mod list;
+
+use list::{Member, members};
+use nn_core::Real;
+use nn_ops::simd::{Isa, best, force};
+use nn_optim::{Adam, Momentum, Nesterov, Optimizer, Sgd};
+use proptest::prelude::*;
+
+/// Gradients without pattern, of five orders of magnitude.
+fn gradients<F: Real>(t: usize, n: usize) -> Vec<F> {
+    let g = |i: usize| (1.3 * t as f64 + 0.7 * (i * i) as f64).sin() * 10f64.powi((i % 5) as i32 - 3);
+    (0..n).map(|i| F::from_f64(g(i))).collect()
+}
+
+fn start<F: Real>(n: usize) -> Vec<F> {
+    (0..n).map(|i| F::from_f64((i as f64 * 0.37).cos())).collect()
+}
+
+fn bits<F: Real>(values: &[F]) -> Vec<u64> {
+    values.iter().map(|x| x.bits()).collect()
+}
+
+/// The bits of the parameters after some steps, stepped in pieces that end at `cuts` and at `n`.
+fn run<F: Real>(member: &Member<F>, n: usize, steps: usize, cuts: &[usize]) -> Vec<u64> {
+    let mut w = start(n);
+    let mut ends: Vec<usize> = cuts.iter().map(|&cut| cut.min(n)).chain([0, n]).collect();
+    ends.sort_unstable();
+    for piece in ends.windows(2).map(|ends| ends[0]..ends[1]) {
+        let mut optimizer = Optimizer::<F>::new((member.rule)()).weight_decay(0.05).unwrap();
+        for t in 1..=steps {
+            optimizer.step(&mut w[piece.clone()], &gradients::<F>(t, n)[piece.clone()]);
+        }
+    }
+    bits(&w)
+}
+
+fn check_against_reference<F: Real>(tolerance: f64) {
+    let n = 37;
+    for member in members::<F>() {
+        for (decay, scale) in [(0.0, 1.0), (0.1, 1.0), (0.1, 0.25)] {
+            let mut optimizer = Optimizer::<F>::new((member.rule)()).weight_decay(decay).unwrap();
+            let mut w: Vec<F> = start(n);
+            let mut expected: Vec<f64> = w.iter().map(|x| x.to_f64()).collect();
+            let mut reference: Vec<_> = (0..n).map(|_| (member.reference)()).collect();
+            for t in 1..=200 {
+                let g: Vec<F> = gradients(t, n);
+                optimizer.step_scaled(&mut w, &g, scale);
+                for i in 0..n {
+                    let g = scale * g[i].to_f64() + decay * expected[i];
+                    expected[i] = reference[i](t as i32, expected[i], g);
+                    let error = (w[i].to_f64() - expected[i]).abs() / expected[i].abs().max(1.0);
+                    assert!(error <= tolerance, "{}, step {t}, {i}: off by {error:e}", member.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn follow_their_formula_in_f64() {
+    check_against_reference::<f64>(1e-12);
+}
+
+#[test]
+fn follow_their_formula_in_f32() {
+    check_against_reference::<f32>(1e-5);
+}
+
+#[test]
+fn descend_on_a_quadratic() {
+    let curvature = [1.0, 3.0, 10.0];
+    for member in members::<f64>() {
+        let mut w = [1.0, -1.0, 1.0];
+        let cost = |w: &[f64; 3]| (0..3).map(|i| 0.5 * curvature[i] * w[i] * w[i]).sum::<f64>();
+        let (first, mut optimizer) = (cost(&w), Optimizer::new((member.rule)()));
+        for _ in 0..1000 {
+            let g = [0, 1, 2].map(|i| curvature[i] * w[i]);
+            optimizer.step(&mut w, &g);
+        }
+        assert!(cost(&w) < 1e-6 * first, "{}: from {first} to {}", member.name, cost(&w));
+    }
+}
+
+fn check_round_trip<F: Real>() {
+    let n = 100;
+    for member in members::<F>() {
+        let make = || Optimizer::<F>::new((member.rule)()).weight_decay(0.01).unwrap();
+        let (mut w, mut through) = (start::<F>(n), make());
+        for t in 1..=7 {
+            through.step(&mut w, &gradients::<F>(t, n));
+        }
+        through.set_learning_rate(0.003).unwrap();
+        let (mut w_resumed, mut resumed) = (w.clone(), make());
+        resumed.load_state(&through.state()).unwrap();
+        assert_eq!(resumed.state(), through.state());
+        for t in 8..=20 {
+            through.step(&mut w, &gradients::<F>(t, n));
+            resumed.step(&mut w_resumed, &gradients::<F>(t, n));
+            assert_eq!(bits(&w), bits(&w_resumed), "{}, step {t}", member.name);
+        }
+    }
+}
+
+#[test]
+fn go_on_with_the_same_bits_after_loading_their_state() {
+    check_round_trip::<f32>();
+    check_round_trip::<f64>();
+}
+
+fn check_threads<F: Real>() {
+    let n = 200_003;
+    let pools = [1, 2, 3].map(|k| rayon::ThreadPoolBuilder::new().num_threads(k).build().unwrap());
+    for member in members::<F>() {
+        let runs = pools.each_ref().map(|pool| pool.install(|| run(&member, n, 3, &[])));
+        assert!(runs[0] == runs[1] && runs[0] == runs[2], "{}", member.name);
+        assert!(run(&member, n, 3, &[7, 70_000]) == runs[0], "{}, in pieces", member.name);
+    }
+}
+
+#[test]
+fn give_the_same_bits_on_any_number_of_threads() {
+    check_threads::<f32>();
+    check_threads::<f64>();
+}
+
+#[test]
+fn give_the_same_bits_with_every_instruction_set() {
+    for member in members::<f32>() {
+        let runs = [Isa::Baseline, Isa::Avx2, Isa::Avx512].map(|isa| {
+            force(isa);
+            run(&member, 1003, 5, &[])
+        });
+        force(best());
+        assert!(runs[0] == runs[1] && runs[0] == runs[2], "{}", member.name);
+    }
+}
+
+proptest! {
+    #[test]
+    fn give_the_same_bits_in_any_pieces(n in 0usize..150, cuts in proptest::collection::vec(0usize..150, 0..4)) {
+        for member in members::<f32>() {
+            prop_assert_eq!(run(&member, n, 4, &cuts), run(&member, n, 4, &[]), "{}", member.name);
+        }
+    }
+}
+
+#[test]
+fn do_not_move_where_the_gradient_is_zero() {
+    for member in members::<f32>() {
+        let mut w = [1.5f32, -0.0, 3e-40];
+        let mut optimizer = Optimizer::new((member.rule)());
+        for _ in 0..10 {
+            optimizer.step(&mut w, &[0.0; 3]);
+        }
+        assert_eq!(w, [1.5, 0.0, 3e-40], "{}", member.name);
+    }
+}
+
+#[test]
+fn keep_a_bad_gradient_to_its_element() {
+    for member in members::<f64>() {
+        let mut w = [1.0, 1.0, 1.0];
+        Optimizer::new((member.rule)()).step(&mut w, &[f64::NAN, f64::INFINITY, 1.0]);
+        assert!(!w[0].is_finite() && !w[1].is_finite() && w[2].is_finite(), "{}: {w:?}", member.name);
+    }
+}
+
+#[test]
+fn still_step_after_two_to_the_forty() {
+    for member in members::<f32>() {
+        let mut optimizer = Optimizer::<f32>::new((member.rule)());
+        let mut w = [1.0f32];
+        optimizer.step(&mut w, &[0.5]);
+        let mut state = optimizer.state();
+        state.step = 1 << 40;
+        optimizer.load_state(&state).unwrap();
+        let before = w[0];
+        optimizer.step(&mut w, &[0.5]);
+        assert_eq!(optimizer.steps(), (1 << 40) + 1);
+        assert!(w[0].is_finite() && w[0] < before, "{}: {w:?}", member.name);
+    }
+}
+
+#[test]
+fn refuse_hyperparameters_out_of_range() {
+    let sgd = || Sgd::new(0.1).unwrap();
+    let adam = || Adam::new(0.1).unwrap();
+    let momentum = || Momentum::new(0.1, 0.9).unwrap();
+    let rate = Optimizer::<f32>::new(adam()).set_learning_rate(f64::NAN);
+    let refused = [
+        (Sgd::new(f64::NAN).err(), "Sgd: learning_rate must lie in [0, ∞), got NaN"),
+        (Sgd::new(f64::INFINITY).err(), "Sgd: learning_rate must lie in [0, ∞), got inf"),
+        (Momentum::new(-0.1, 0.9).err(), "Momentum: learning_rate must lie in [0, ∞), got -0.1"),
+        (sgd().momentum(1.0).err(), "Momentum: momentum must lie in [0, 1), got 1"),
+        (momentum().dampening(1.5).err(), "Momentum: dampening must lie in [0, 1], got 1.5"),
+        (
+            momentum().dampening(0.5).unwrap().nesterov().err(),
+            "Nesterov: dampening must lie in [0, 0], got 0.5",
+        ),
+        (Nesterov::new(0.1, -0.5).err(), "Nesterov: momentum must lie in [0, 1), got -0.5"),
+        (Nesterov::new(-1.0, 0.5).err(), "Nesterov: learning_rate must lie in [0, ∞), got -1"),
+        (Adam::new(-1e-3).err(), "Adam: learning_rate must lie in [0, ∞), got -0.001"),
+        (adam().beta1(1.0).err(), "Adam: beta1 must lie in [0, 1), got 1"),
+        (adam().beta2(-0.1).err(), "Adam: beta2 must lie in [0, 1), got -0.1"),
+        (adam().epsilon(0.0).err(), "Adam: epsilon must lie in (0, ∞), got 0"),
+        (rate.err(), "Adam: learning_rate must lie in [0, ∞), got NaN"),
+        (
+            Optimizer::<f32>::new(sgd()).weight_decay(-1.0).err(),
+            "Sgd: weight_decay must lie in [0, ∞), got -1",
+        ),
+    ];
+    for (error, message) in refused {
+        assert_eq!(error.map(|e| e.to_string()).as_deref(), Some(message));
+    }
+}
