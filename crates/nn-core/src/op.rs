@@ -1,6 +1,7 @@
 //! The operation trait: one implementation serves eager code, the graph and the gradient check.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 
@@ -226,6 +227,39 @@ pub trait Op<F: Real>: Debug + Send + Sync {
         d_output: View<'_, F>,
         d_inputs: &mut [Grad<'_, F>],
     );
+}
+
+impl<F: Real, T: Op<F> + ?Sized> Op<F> for Arc<T> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        (**self).infer(inputs)
+    }
+
+    fn check(&self, inputs: &[View<'_, F>]) -> Result<(), ValueError> {
+        (**self).check(inputs)
+    }
+
+    fn has_check(&self) -> bool {
+        (**self).has_check()
+    }
+
+    fn forward(&self, step: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
+        (**self).forward(step, inputs, output, memory);
+    }
+
+    fn backward(
+        &self,
+        step: &Step,
+        io: &Io<'_, '_, F>,
+        memory: Memory<'_, F>,
+        d_output: View<'_, F>,
+        d_inputs: &mut [Grad<'_, F>],
+    ) {
+        (**self).backward(step, io, memory, d_output, d_inputs);
+    }
 }
 
 /// The result of an operation that was run eagerly by [`evaluate`], with what its backward pass needs.

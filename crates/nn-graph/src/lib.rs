@@ -1,1 +1,16 @@
 #![doc = include_str!("../README.md")]
+
+mod compile;
+mod error;
+mod fuse;
+mod graph;
+mod memory;
+mod plan;
+mod plans;
+mod var;
+
+pub use error::{NonFinite, RecordError, RunError};
+pub use graph::Graph;
+pub use plan::Plan;
+pub use plans::Plans;
+pub use var::Var;

@@ -1,1 +1,264 @@
-//! (being written)
+//! The linear layer: product, bias and activation in one operation.
+
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, Ix2};
+use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut, shape};
+
+use crate::{Activation, gemm};
+
+/// y = activation(x·Wᵀ + b).
+///
+/// Inputs: x `[…, in]`, W `[out, in]`, and optionally b `[out]`; output `[…, out]`. One pass over the output adds
+/// the bias and applies the activation; one pass over its gradient undoes both.
+///
+/// The activation must be one whose derivative follows from its output
+/// ([`Activation::derivative_reads_output`]); record the others as an operation of their own.
+///
+/// Source: as `torch.nn.functional.linear`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Linear {
+    /// What is applied to the sum; [`Activation::Identity`] for nothing.
+    pub activation: Activation,
+    /// Whether W is given as `[in, out]`, so that y = activation(x·W + b).
+    pub weight_is_transposed: bool,
+}
+
+const NAME: &str = "linear";
+
+impl<F: Real> Op<F> for Linear {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        let (x, w, bias) = match *inputs {
+            [x, w] => (x, w, None),
+            [x, w, bias] => (x, w, Some(bias)),
+            _ => return Err(ShapeError::Arity { op: NAME, expected: 3, got: inputs.len() }),
+        };
+        let layout = if self.weight_is_transposed { "[in, out]" } else { "[out, in]" };
+        let [w0, w1] = *w else {
+            return Err(input_error(1, format!("a matrix {layout}"), w));
+        };
+        let (features, out) = if self.weight_is_transposed { (w0, w1) } else { (w1, w0) };
+        match x.last() {
+            None => return Err(input_error(0, "an array with at least one axis".to_owned(), x)),
+            Some(&last) if last != features => {
+                let expected =
+                    format!("the last axis of the input must be the weight's `in` of {layout}, {features}");
+                return Err(ShapeError::Mismatch { op: NAME, expected, left: x.to_vec(), right: w.to_vec() });
+            }
+            Some(_) => {}
+        }
+        if let Some(bias) = bias
+            && *bias != [out]
+        {
+            return Err(input_error(2, format!("a bias of shape [{out}]"), bias));
+        }
+        if !self.activation.derivative_reads_output() {
+            let expected =
+                format!("no activation like {:?}, whose derivative needs its input", self.activation);
+            return Err(input_error(0, expected, x));
+        }
+        let mut result = x.to_vec();
+        result[x.len() - 1] = out;
+        let scratch = shape::size(&result) + ROWS * out;
+        let outline = Outline::new(result, inputs.len()).scratch(scratch).reads_inputs(&[0, 1]);
+        Ok(if self.activation == Activation::Identity { outline } else { outline.reads_output() })
+    }
+
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], mut output: ViewMut<'_, F>, memory: Memory<'_, F>) {
+        let weight = self.out_in(&inputs[1]);
+        let (product, spare) = memory.scratch.split_at_mut(output.len());
+        let bias = inputs.get(2).map(|bias| contiguous(bias, &mut spare[..weight.nrows()]));
+        match output.as_slice_mut() {
+            Some(target) => self.forward_into(&inputs[0], weight, bias, target),
+            None => {
+                self.forward_into(&inputs[0], weight, bias, product);
+                output.iter_mut().zip(product).for_each(|(to, &mut from)| *to = from);
+            }
+        }
+    }
+
+    fn backward(
+        &self,
+        _: &Step,
+        io: &Io<'_, '_, F>,
+        memory: Memory<'_, F>,
+        d_output: View<'_, F>,
+        d_inputs: &mut [Grad<'_, F>],
+    ) {
+        let (x, w) = (io.input(0), io.input(1));
+        let weight = self.out_in(&w);
+        let out = weight.nrows();
+        let (dz, spare) = memory.scratch.split_at_mut(d_output.len());
+        let output = (self.activation != Activation::Identity).then(|| io.output());
+        self.backward_rows_into(output, &d_output, dz, d_inputs.get_mut(2), spare, out);
+        let dz = ArrayView2::from_shape((dz.len().checked_div(out).unwrap_or(0), out), &*dz)
+            .expect("rows of the output");
+        if let Some((mut target, accumulate)) = d_inputs[1].target() {
+            let mut target = target.view_mut().into_dimensionality::<Ix2>().expect("the weight is a matrix");
+            if self.weight_is_transposed {
+                target = target.reversed_axes();
+            }
+            let mut beta = if accumulate { F::one() } else { F::zero() };
+            for (first, x) in blocks(&x) {
+                let dz = dz.slice_axis(Axis(0), (first..first + x.nrows()).into());
+                gemm(F::one(), dz.t(), x, beta, target.view_mut());
+                beta = F::one();
+            }
+            if x.is_empty() && !accumulate {
+                target.fill(F::zero());
+            }
+        }
+        let beta = d_inputs[0].beta();
+        if let Some((target, _)) = d_inputs[0].target() {
+            for_blocks_mut(target, |first, target| {
+                let dz = dz.slice_axis(Axis(0), (first..first + target.nrows()).into());
+                gemm(F::one(), dz, weight, beta, target);
+            });
+        }
+    }
+}
+
+/// Rows of working memory beside the gradient before the activation: for a bias, its gradient, and an output and
+/// its gradient where these are not contiguous.
+const ROWS: usize = 3;
+
+fn input_error(input: usize, expected: String, got: &[usize]) -> ShapeError {
+    ShapeError::Input { op: NAME, input, expected, got: got.to_vec() }
+}
+
+impl Linear {
+    /// The weight as `[out, in]`.
+    fn out_in<'a, F: Real>(&self, weight: &View<'a, F>) -> ArrayView2<'a, F> {
+        let weight = weight.clone().into_dimensionality::<Ix2>().expect("the weight is a matrix");
+        if self.weight_is_transposed { weight.reversed_axes() } else { weight }
+    }
+
+    fn forward_into<F: Real>(
+        &self,
+        x: &View<'_, F>,
+        weight: ArrayView2<'_, F>,
+        bias: Option<&[F]>,
+        output: &mut [F],
+    ) {
+        let out = weight.nrows();
+        if out == 0 {
+            return;
+        }
+        for (first, x) in blocks(x) {
+            let rows = &mut output[first * out..(first + x.nrows()) * out];
+            let target = ArrayViewMut2::from_shape((x.nrows(), out), rows).expect("rows of the output");
+            gemm(F::one(), x, weight.t(), F::zero(), target);
+        }
+        self.activation.activate_rows(output, bias, out);
+    }
+
+    /// dz = d_output ⊙ activation′, and the gradient of the bias, its column sums.
+    fn backward_rows_into<F: Real>(
+        &self,
+        output: Option<View<'_, F>>,
+        d_output: &View<'_, F>,
+        dz: &mut [F],
+        d_bias: Option<&mut Grad<'_, F>>,
+        spare: &mut [F],
+        out: usize,
+    ) {
+        let (sums, spare) = spare.split_at_mut(out);
+        sums.fill(F::zero());
+        let wants_bias = d_bias.as_ref().is_some_and(|grad| grad.is_needed());
+        let mut run = |y: &[F], dy: &[F], dz: &mut [F]| {
+            self.activation.backward_rows(y, dy, dz, wants_bias.then_some(&mut *sums), out);
+        };
+        let y = output.as_ref().unwrap_or(d_output);
+        match (y.as_slice(), d_output.as_slice()) {
+            (Some(y), Some(dy)) => run(y, dy, dz),
+            _ if out == 0 => {}
+            _ => {
+                let (y_row, dy_row) = spare.split_at_mut(out);
+                for ((y, dy), dz) in y.rows().into_iter().zip(d_output.rows()).zip(dz.chunks_exact_mut(out)) {
+                    y_row.iter_mut().zip(y).for_each(|(to, &from)| *to = from);
+                    dy_row.iter_mut().zip(dy).for_each(|(to, &from)| *to = from);
+                    run(y_row, &dy_row[..out], dz);
+                }
+            }
+        }
+        if let Some((mut target, accumulate)) = d_bias.and_then(Grad::target) {
+            for (to, &sum) in target.iter_mut().zip(&*sums) {
+                *to = if accumulate { *to + sum } else { sum };
+            }
+        }
+    }
+}
+
+/// The elements of a vector as a slice, copied into `spare` where they are not contiguous.
+fn contiguous<'a, F: Real>(vector: &'a View<'_, F>, spare: &'a mut [F]) -> &'a [F] {
+    match vector.as_slice() {
+        Some(slice) => slice,
+        None => {
+            spare.iter_mut().zip(vector).for_each(|(to, &from)| *to = from);
+            spare
+        }
+    }
+}
+
+/// The leading axes of an array folded into rows: one matrix where the memory layout allows it, else one for each
+/// index of the axes before the last two; each with the number of its first row.
+fn blocks<'a, F: Real>(array: &View<'a, F>) -> impl Iterator<Item = (usize, ArrayView2<'a, F>)> {
+    let (count, rows) = block_shape(array.shape(), array.is_standard_layout());
+    let array = array.clone();
+    (0..count).map(move |i| {
+        let block = if count == 1 { array.clone() } else { nth_matrix(array.clone(), i) };
+        (i * rows, fold(block))
+    })
+}
+
+/// How many blocks an array falls into, and how many rows each has.
+fn block_shape(shape: &[usize], is_contiguous: bool) -> (usize, usize) {
+    let rows: usize = shape[..shape.len() - 1].iter().product();
+    if is_contiguous || shape.len() <= 2 {
+        (1, rows)
+    } else {
+        let inner = shape[shape.len() - 2];
+        (rows.checked_div(inner).unwrap_or(0), inner)
+    }
+}
+
+fn nth_matrix<F: Real>(mut array: View<'_, F>, mut i: usize) -> View<'_, F> {
+    while array.ndim() > 2 {
+        let inner: usize = array.shape()[1..array.ndim() - 2].iter().product();
+        array = array.index_axis_move(Axis(0), i / inner);
+        i %= inner;
+    }
+    array
+}
+
+fn fold<F: Real>(block: View<'_, F>) -> ArrayView2<'_, F> {
+    let columns = *block.shape().last().expect("at least one axis");
+    let rows = block.shape()[..block.ndim() - 1].iter().product::<usize>();
+    match block.ndim() {
+        2 => block.into_dimensionality::<Ix2>().expect("two axes"),
+        1 => block.insert_axis(Axis(0)).into_dimensionality::<Ix2>().expect("two axes"),
+        _ => block.into_shape_with_order((rows, columns)).expect("contiguous"),
+    }
+}
+
+/// As [`blocks`], for writing.
+fn for_blocks_mut<F: Real>(mut array: ViewMut<'_, F>, mut run: impl FnMut(usize, ArrayViewMut2<'_, F>)) {
+    let (count, rows) = block_shape(array.shape(), array.is_standard_layout());
+    let columns = *array.shape().last().expect("at least one axis");
+    for i in 0..count {
+        let mut block = array.view_mut();
+        if count == 1 && block.ndim() != 2 {
+            let block = block.into_shape_with_order((rows, columns)).expect("contiguous, or a vector");
+            return run(0, block);
+        }
+        let mut rest = i;
+        while block.ndim() > 2 {
+            let inner: usize = block.shape()[1..block.ndim() - 2].iter().product();
+            block = block.index_axis_move(Axis(0), rest / inner);
+            rest %= inner;
+        }
+        run(i * rows, block.into_dimensionality::<Ix2>().expect("two axes"));
+    }
+}

@@ -1,1 +1,37 @@
 #![doc = include_str!("../README.md")]
+
+mod error;
+mod evaluate;
+mod history;
+mod progress;
+mod session;
+mod trainer;
+
+pub use error::TrainError;
+pub use evaluate::{Evaluation, evaluate};
+pub use history::{EpochRecord, History};
+pub use progress::Progress;
+pub use trainer::Trainer;
+
+pub use nn_core as core;
+pub use nn_data as data;
+pub use nn_gradcheck as gradcheck;
+pub use nn_graph as graph;
+pub use nn_init as init;
+pub use nn_layers as layers;
+pub use nn_loss as loss;
+pub use nn_ops as ops;
+pub use nn_optim as optim;
+pub use nn_schedule as schedule;
+
+/// What most programs need: `use nn_train::prelude::*;`.
+pub mod prelude {
+    pub use crate::{EpochRecord, Evaluation, History, Progress, TrainError, Trainer, evaluate};
+    pub use nn_core::{Arena, Mode, Op, Real, Role, Step, Streams};
+    pub use nn_data::{Batches, Dataset, Standardizer};
+    pub use nn_graph::{Graph, Plan, Plans, Var};
+    pub use nn_layers::{Activation, Flatten, Linear, Module, Network, Scope, Sequential};
+    pub use nn_loss::{BinaryCrossEntropyWithLogits, MeanSquaredError, Reduction, SoftmaxCrossEntropy};
+    pub use nn_optim::{Adam, Momentum, Nesterov, Optimizer, Rule, Sgd};
+    pub use nn_schedule::Schedule;
+}

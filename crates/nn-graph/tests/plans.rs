@@ -1,0 +1,186 @@
+//! What plans are made of: fusions, buffers, errors.
+
+use ndarray::ArrayD;
+use nn_core::{Arena, Mode, Role, Step};
+use nn_graph::{Graph, NonFinite, Plans, RecordError, Var};
+use nn_ops::Activation;
+
+/// A perceptron of these widths, written with `linear` or by hand.
+fn perceptron<'g>(graph: &'g Graph<f32>, widths: &[usize], by_hand: bool) -> Var<'g, f32> {
+    let mut x = graph.placeholder("x", &[8, widths[0]]);
+    for (i, pair) in widths.windows(2).enumerate() {
+        x = graph.scope(&i.to_string(), || {
+            let weight = graph.param("weight", &[pair[1], pair[0]], Role::Weight);
+            let bias = graph.param("bias", &[pair[1]], Role::Bias);
+            let sum = if by_hand { x.matmul(weight.t()) + bias } else { x.linear(weight, Some(bias)) };
+            sum.relu()
+        });
+    }
+    x
+}
+
+#[test]
+fn product_bias_and_activation_are_one_operation() {
+    for by_hand in [false, true] {
+        let graph = Graph::new();
+        let plan = graph.training_plan(perceptron(&graph, &[4, 5, 3], by_hand).sum(&[]), &[]).unwrap();
+        assert_eq!(plan.operations().collect::<Vec<_>>(), ["linear", "linear", "sum"]);
+    }
+}
+
+#[test]
+fn a_value_that_is_kept_is_not_fused_away() {
+    let graph = Graph::<f32>::new();
+    let x = graph.placeholder("x", &[2, 3]);
+    let sum = x.linear(graph.param("w", &[4, 3], Role::Weight), None);
+    let y = sum.relu();
+    let mut plan = graph.training_plan(y.sum(&[]), &[sum]).unwrap();
+    assert_eq!(plan.operations().count(), 3);
+    let mut params = Arena::zeros(plan.layout().clone());
+    params.view_mut(0).fill(-1.0);
+    plan.feed("x", ArrayD::ones(vec![2, 3]).view()).unwrap();
+    plan.forward(&params, &Step::default()).unwrap();
+    assert!(plan.output(0).iter().all(|&v| v == -3.0));
+}
+
+#[test]
+fn an_activation_that_needs_its_input_stays_apart() {
+    let graph = Graph::<f32>::new();
+    let x = graph.placeholder("x", &[2, 3]);
+    let y = x.linear(graph.param("w", &[4, 3], Role::Weight), None).activation(Activation::Silu);
+    assert_eq!(graph.training_plan(y.sum(&[]), &[]).unwrap().operations().count(), 3);
+}
+
+#[test]
+fn what_nothing_needs_is_not_computed() {
+    let graph = Graph::<f32>::new();
+    let w = graph.param("w", &[3], Role::Weight);
+    let unused = w.exp();
+    let cost = w.sum(&[]);
+    let plan = graph.training_plan(cost, &[]).unwrap();
+    assert_eq!(plan.operations().collect::<Vec<_>>(), ["sum"]);
+    assert_eq!(unused.shape(), [3]);
+}
+
+#[test]
+fn buffers_are_reused_where_only_the_forward_pass_runs() {
+    let bytes = |depth: usize, training: bool| {
+        let graph = Graph::new();
+        let y = perceptron(&graph, &vec![64; depth + 1], false);
+        let plan = if training { graph.training_plan(y.sum(&[]), &[]) } else { graph.forward_plan(&[y]) };
+        plan.unwrap().buffer_bytes()
+    };
+    assert_eq!(bytes(4, false), bytes(40, false), "the forward pass needs as much for 4 layers as for 40");
+    assert!(bytes(40, true) < 9 * bytes(4, true), "gradients are dead after their reader");
+}
+
+#[test]
+fn parameters_that_do_not_matter_have_gradient_zero_and_running_statistics_too() {
+    let graph = Graph::<f64>::new();
+    let used = graph.param("used", &[2], Role::Weight);
+    graph.param("unused", &[3], Role::Weight);
+    let statistic = graph.param("statistic", &[2], Role::RunningStatistic);
+    let mut plan = graph.training_plan((used * statistic).sum(&[]), &[]).unwrap();
+    let mut params = Arena::zeros(plan.layout().clone());
+    params.view_mut(2).fill(3.0);
+    let mut gradient = params.clone();
+    gradient.as_mut_slice().fill(f64::NAN);
+    plan.step(&params, &mut gradient, &Step::default()).unwrap();
+    let expected = [("used", 3.0), ("unused", 0.0), ("statistic", 0.0)];
+    for ((name, view), (expected_name, value)) in gradient.iter().zip(expected) {
+        assert_eq!(name, expected_name);
+        assert!(view.iter().all(|&g| g == value), "{name}: {view}");
+    }
+}
+
+#[test]
+fn errors_name_module_operation_and_shapes() {
+    let graph = Graph::<f32>::new();
+    let x = graph.placeholder("x", &[64, 100]);
+    let y = graph.scope("encoder", || {
+        graph.scope("0", || x.linear(graph.param("weight", &[128, 784], Role::Weight), None).relu())
+    });
+    let message = graph.training_plan((y + 1.0).sum(&[]), &[]).unwrap_err().to_string();
+    for part in ["encoder.0: linear", "`encoder.0.weight` [128, 784]", "`x` [64, 100]"] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+
+    let graph = Graph::<f32>::new();
+    let w = graph.param("w", &[3], Role::Weight);
+    assert_eq!(
+        graph.training_plan(w * w, &[]).unwrap_err().to_string(),
+        "the cost must be one number, but `mul` has shape [3]"
+    );
+    graph.param("w", &[4], Role::Weight);
+    assert!(matches!(graph.first_error(), Err(RecordError::Param(_))));
+    let graph = Graph::<f32>::new();
+    graph.placeholder("x", &[1]);
+    graph.placeholder("x", &[1]);
+    assert_eq!(graph.first_error().unwrap_err().to_string(), "placeholder `x` exists already");
+}
+
+#[test]
+fn feeding_is_checked() {
+    let graph = Graph::<f32>::new();
+    let x = graph.placeholder("x", &[2, 3]);
+    let mut plan = graph.forward_plan(&[x + 1.0]).unwrap();
+    let message = plan.feed("y", ArrayD::zeros(vec![2, 3]).view()).unwrap_err().to_string();
+    assert_eq!(message, "there is no placeholder `y`; there are: x");
+    let message = plan.feed("x", ArrayD::zeros(vec![3, 2]).view()).unwrap_err().to_string();
+    assert_eq!(message, "placeholder `x` has shape [2, 3], got [3, 2]");
+}
+
+#[test]
+fn refused_values_leave_everything_as_it_was() {
+    let graph = Graph::<f32>::new();
+    let table = graph.param("table", &[5, 2], Role::Weight);
+    let indices = graph.placeholder("indices", &[3]);
+    let rows = graph.scope("embedding", || table.gather_rows(indices));
+    let mut plan = graph.training_plan(rows.sum(&[]), &[]).unwrap();
+    let params = Arena::zeros(plan.layout().clone());
+    let mut gradient = params.clone();
+    gradient.as_mut_slice().fill(7.0);
+    plan.feed("indices", ndarray::arr1(&[0.0, 5.0, 1.0]).into_dyn().view()).unwrap();
+    let message = plan.step(&params, &mut gradient, &Step::default()).unwrap_err().to_string();
+    assert!(message.starts_with("embedding: gather_rows: input 1 holds 5 at [1]"), "{message}");
+    assert!(gradient.as_slice().iter().all(|&g| g == 7.0));
+}
+
+#[test]
+fn the_first_thing_that_is_not_finite_is_named() {
+    let graph = Graph::<f32>::new();
+    let x = graph.placeholder("x", &[2]);
+    let w = graph.param("w", &[2], Role::Weight);
+    let y = graph.scope("3", || (x * w).exp());
+    let mut plan = graph.training_plan(y.sum(&[]), &[]).unwrap();
+    let mut params = Arena::zeros(plan.layout().clone());
+    let mut find = |x: f32, w: f32| {
+        plan.feed("x", ArrayD::from_elem(vec![2], x).view()).unwrap();
+        params.view_mut(0).fill(w);
+        plan.find_non_finite(&params, &Step::default()).unwrap()
+    };
+    assert_eq!(find(1.0, 1.0), None);
+    assert_eq!(find(1.0, f32::NAN), Some(NonFinite::Param { name: "w".into() }));
+    assert_eq!(find(f32::INFINITY, 1.0), Some(NonFinite::Input { name: "x".into() }));
+    let operation = find(100.0, 1.0).unwrap();
+    assert_eq!(operation, NonFinite::Operation { path: "3".into(), op: "exp" });
+    assert_eq!(operation.to_string(), "operation exp of module `3`");
+}
+
+#[test]
+fn plans_are_recorded_once_per_batch_size_and_mode() {
+    let mut plans = Plans::<f32>::new();
+    let mut recorded = 0;
+    for batch in [4, 4, 2, 4, 2] {
+        for mode in [Mode::Train, Mode::Eval] {
+            let record = || {
+                recorded += 1;
+                let graph = Graph::for_mode(mode);
+                graph.forward_plan(&[graph.placeholder("x", &[batch]) * 2.0])
+            };
+            let plan = plans.get(batch, mode, record).unwrap();
+            assert_eq!(plan.inputs().next(), Some(("x", &[batch][..])));
+        }
+    }
+    assert_eq!((recorded, plans.len()), (4, 4));
+}

@@ -1,0 +1,52 @@
+//! What happened in each epoch.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Evaluation;
+
+/// One epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpochRecord {
+    /// Its number, from 1.
+    pub epoch: u64,
+    /// Mean loss and accuracy over the training samples, each as the network was when it was trained on it.
+    pub train: Evaluation,
+    /// Mean loss and accuracy over the validation samples at the end of the epoch.
+    pub validation: Option<Evaluation>,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// Time of training, without validation.
+    pub duration: Duration,
+}
+
+impl fmt::Display for EpochRecord {
+    /// One line of at most 79 columns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "epoch {:>3}  {}", self.epoch, self.train)?;
+        if let Some(validation) = &self.validation {
+            write!(f, "  valid {validation}")?;
+        }
+        write!(f, "  {:>5.1} s", self.duration.as_secs_f64())
+    }
+}
+
+/// All epochs of a training run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// One record an epoch.
+    pub epochs: Vec<EpochRecord>,
+}
+
+impl History {
+    /// The last epoch.
+    pub fn last(&self) -> Option<&EpochRecord> {
+        self.epochs.last()
+    }
+
+    /// The epoch with the lowest validation loss; of equals the first.
+    pub fn best(&self) -> Option<&EpochRecord> {
+        let loss = |record: &EpochRecord| record.validation.as_ref().map_or(f64::INFINITY, |valid| valid.loss);
+        self.epochs.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)))
+    }
+}

@@ -1,0 +1,152 @@
+//! Training by one call.
+
+use std::sync::Arc;
+
+use nn_core::{Op, Real};
+use nn_data::Dataset;
+use nn_layers::Network;
+use nn_optim::{Optimizer, Rule};
+use nn_schedule::Schedule;
+
+use crate::session::Session;
+use crate::{History, Progress, TrainError};
+
+/// Trains a network: mini-batches, shuffled in each epoch; forward and backward pass; update; validation.
+///
+/// The same seed gives the same parameters to the bit, on any number of threads. What it is composed of
+/// ([`Batches`](nn_data::Batches), [`Plan`](nn_graph::Plan), [`Optimizer`], [`Schedule`]) serves a loop of one's own
+/// just as well.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`epochs`](Trainer::epochs) | 10 |
+/// | [`batch_size`](Trainer::batch_size) | 64 |
+/// | [`seed`](Trainer::seed) | 0 |
+/// | [`schedule`](Trainer::schedule) | the learning rate of the rule, constant |
+/// | [`threads`](Trainer::threads) | rayon's global pool: all cores |
+/// | [`progress`](Trainer::progress) | a bar in a terminal, a line per epoch |
+///
+/// ```
+/// use nn_train::prelude::*;
+///
+/// let [train, test] = nn_train::data::digits::load::<f32>().split_stratified([0.8, 0.2], Streams::new(1))?;
+/// let scaler = Standardizer::per_set(&train)?;
+/// let (train, test) = (scaler.apply(train)?, scaler.apply(test)?);
+/// let module = Sequential::new().add(Linear::new(32)).add(Activation::Relu).add(Linear::new(10));
+/// let mut network = Network::new(module, &[64], 1)?;
+/// let trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new(1e-3)?).epochs(3).progress(Progress::Silent);
+/// let history = trainer.fit(&mut network, &train, Some(&test))?;
+/// assert!(history.last().unwrap().validation.unwrap().accuracy.unwrap() > 0.8);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Trainer<F: Real> {
+    pub(crate) loss: Arc<dyn Op<F>>,
+    pub(crate) optimizer: Optimizer<F>,
+    pub(crate) schedule: Option<Arc<dyn Schedule>>,
+    pub(crate) epochs: u64,
+    pub(crate) batch_size: usize,
+    pub(crate) drop_last: bool,
+    pub(crate) seed: u64,
+    pub(crate) threads: Option<usize>,
+    pub(crate) progress: Progress,
+}
+
+impl<F: Real> Trainer<F> {
+    /// Trains with this loss, a mean over the samples of a batch, and this update rule.
+    pub fn new(loss: impl Op<F> + 'static, rule: impl Rule<F> + 'static) -> Self {
+        Self::with_optimizer(loss, Optimizer::new(rule))
+    }
+
+    /// Trains with an optimizer that has settings of its own, such as weight decay.
+    pub fn with_optimizer(loss: impl Op<F> + 'static, optimizer: Optimizer<F>) -> Self {
+        Trainer {
+            loss: Arc::new(loss),
+            optimizer,
+            schedule: None,
+            epochs: 10,
+            batch_size: 64,
+            drop_last: false,
+            seed: 0,
+            threads: None,
+            progress: Progress::default(),
+        }
+    }
+
+    /// How often all training samples are seen.
+    #[must_use]
+    pub fn epochs(self, epochs: u64) -> Self {
+        Trainer { epochs, ..self }
+    }
+
+    /// Samples in a mini-batch, at least 1; the last batch of an epoch may be shorter.
+    #[must_use]
+    pub fn batch_size(self, batch_size: usize) -> Self {
+        Trainer { batch_size, ..self }
+    }
+
+    /// Leaves out the last batch of an epoch where it is shorter than the others.
+    #[must_use]
+    pub fn drop_last(self) -> Self {
+        Trainer { drop_last: true, ..self }
+    }
+
+    /// The seed of shuffling and of all random operations.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Trainer { seed, ..self }
+    }
+
+    /// The learning rate as a function of the step.
+    #[must_use]
+    pub fn schedule(self, schedule: impl Schedule + 'static) -> Self {
+        Trainer { schedule: Some(Arc::new(schedule)), ..self }
+    }
+
+    /// Trains on this many threads instead of rayon's global pool. It changes the time, not the result.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Trainer { threads: Some(threads), ..self }
+    }
+
+    /// What is shown.
+    #[must_use]
+    pub fn progress(self, progress: Progress) -> Self {
+        Trainer { progress, ..self }
+    }
+
+    /// Trains the network.
+    ///
+    /// # Errors
+    /// Before the first step: when the data do not suit the network or the loss, have no samples, or the batch size
+    /// is 0. Later: when the loss becomes infinite or NaN ([`TrainError::NonFinite`]); the network then has the
+    /// parameters of the last step whose loss and gradient were finite.
+    pub fn fit(
+        &self,
+        network: &mut Network<F>,
+        train: &Dataset<F>,
+        validation: Option<&Dataset<F>>,
+    ) -> Result<History, TrainError> {
+        check("training", network, train)?;
+        if let Some(validation) = validation {
+            check("validation", network, validation)?;
+        }
+        let Some(threads) = self.threads else {
+            return Session::new(self, network, train)?.run(validation);
+        };
+        let failed = |e: rayon::ThreadPoolBuildError| TrainError::Threads { threads, message: e.to_string() };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(failed)?;
+        pool.install(|| Session::new(self, network, train)?.run(validation))
+    }
+}
+
+fn check<F: Real>(set: &'static str, network: &Network<F>, data: &Dataset<F>) -> Result<(), TrainError> {
+    if data.input_shape() != network.input_shape() {
+        let (expected, got) = (network.input_shape().to_vec(), data.input_shape().to_vec());
+        return Err(TrainError::InputShape { set, expected, got });
+    }
+    match (data.classes(), network.output_shape()) {
+        (Some(classes), &[outputs]) if classes > outputs => Err(TrainError::Classes { classes, outputs }),
+        _ => Ok(()),
+    }
+}
