@@ -73,7 +73,7 @@ impl<T: Real> Problem<T> {
     fn a_lies_badly(&self) -> bool {
         let far = if self.a_k.unsigned_abs() <= self.a_row.unsigned_abs() { self.a_row } else { self.a_k };
         let lines = far.unsigned_abs() * size_of::<T>() / 64;
-        lines >= 8 && lines % 8 == 0
+        lines >= 8 && lines.is_multiple_of(8)
     }
 
     /// Estimated cycles per part of the work with vectors of `lanes` along the columns and tiles of `rows` rows.
@@ -211,7 +211,7 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
     let done = done.filter(|_| k.end == p.k);
     let beta = if k.start == 0 { p.beta } else { T::one() };
     let tiles = rows.len().div_ceil(S::ROWS);
-    let mut finished = cols.start;
+    let (mut finished, end) = (cols.start, cols.end);
     for cols in blocks(cols, 2 * S::LANES) {
         let width = if cols.len() > S::LANES { 2 * S::LANES } else { S::LANES };
         // SAFETY: as the caller of `run` vouches; `b_copy` has room for `k.len()` × `width`.
@@ -226,17 +226,17 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
                 let (b, b_k) =
                     if is_direct && i == 0 { (at, p.b_k) } else { (b_copy.cast_const(), width as isize) };
                 let copy = if is_direct && i == 0 && tiles > 1 { b_copy } else { std::ptr::null_mut() };
-                let end = rows.start + rows.len() * (i + 1) / tiles;
+                let next = rows.start + rows.len() * (i + 1) / tiles;
                 let a = a.offset((row - rows.start) as isize * a_row);
                 let c = p.c.offset(row as isize * p.c_row + cols.start as isize * p.c_col);
                 let (c_row, c_col, alpha, cols) = (p.c_row, p.c_col, p.alpha, cols.len());
                 let t = Tile { k: k.len(), a, a_row, a_k, b, b_k, copy, c, c_row, c_col, cols, alpha, beta };
-                tile::<T, S>(end - row, &t);
-                row = end;
+                tile::<T, S>(next - row, &t);
+                row = next;
             }
         }
         if let Some(done) = done
-            && (cols.end == p.cols || (cols.end - finished) * rows.len() >= EPILOGUE_BLOCK)
+            && (cols.end == end || (cols.end - finished) * rows.len() >= EPILOGUE_BLOCK)
         {
             done(rows.clone(), finished..cols.end);
             finished = cols.end;
