@@ -22,9 +22,9 @@ const ROWS: usize = 64;
 /// With ŷᵢ = softmax(zᵢ) and class tᵢ of case i, lᵢ = −ln ŷᵢ,ₜᵢ = ln Σⱼ e^(zᵢⱼ − max zᵢ) − (zᵢ,ₜᵢ − max zᵢ), which
 /// neither overflows nor takes the logarithm of 0.
 ///
-/// - Inputs: logits z of shape [m, C], and the classes t of shape [m]: whole numbers from 0 to C − 1, stored as the
+/// - Inputs: logits z of shape `[m, C]`, and the classes t of shape `[m]`: whole numbers from 0 to C − 1, stored as the
 ///   scalar type. Neither m nor C may be 0.
-/// - Output: the mean over the m cases, the sum, or lᵢ in the shape [m].
+/// - Output: the mean over the m cases, the sum, or lᵢ in the shape `[m]`.
 /// - Gradients: ∂lᵢ/∂zᵢ = ŷᵢ − yᵢ, where yᵢ is 1 at class tᵢ and 0 elsewhere; 0 for the classes.
 ///
 /// The forward pass leaves ŷ − y behind, so that the backward pass is one scaled copy. Without
