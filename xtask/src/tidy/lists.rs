@@ -14,15 +14,36 @@ struct List {
     of: &'static str,
     /// The file with the list, in the crate's folder.
     file: &'static str,
+    /// Whether the list may name a function instead that makes the type: `from_fn` for `FromFn`.
+    by_function: bool,
 }
 
 const LISTS: [List; 5] = [
-    List { package: "nn-ops", of: "Op", file: "tests/gradients.rs" },
-    List { package: "nn-loss", of: "Op", file: "tests/losses.rs" },
-    List { package: "nn-optim", of: "Rule", file: "tests/list/mod.rs" },
-    List { package: "nn-schedule", of: "Schedule", file: "tests/schedules.rs" },
-    List { package: "nn-init", of: "Initializer", file: "tests/initializers.rs" },
+    List { package: "nn-ops", of: "Op", file: "tests/gradients.rs", by_function: false },
+    List { package: "nn-loss", of: "Op", file: "tests/losses.rs", by_function: false },
+    List { package: "nn-optim", of: "Rule", file: "tests/list/mod.rs", by_function: false },
+    List { package: "nn-schedule", of: "Schedule", file: "tests/schedules.rs", by_function: true },
+    List { package: "nn-init", of: "Initializer", file: "tests/initializers.rs", by_function: false },
 ];
+
+impl List {
+    /// Whether the code of the list names the member.
+    fn names(&self, code: &str, member: &str) -> bool {
+        contains_word(code, member) || (self.by_function && contains_word(code, &snake_case(member)))
+    }
+}
+
+/// `from_fn` for `FromFn`.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
 
 pub(super) fn check(files: &[File]) -> Vec<Finding> {
     LISTS.iter().flat_map(|list| check_list(list, files)).collect()
@@ -39,7 +60,7 @@ fn check_list(list: &List, files: &[File]) -> Vec<Finding> {
             let variants: Vec<String> =
                 sources.iter().flat_map(|source| variants(&source.text, &name)).collect();
             let members = if variants.is_empty() { vec![name] } else { variants };
-            for member in members.iter().filter(|member| !contains_word(&listed, member)) {
+            for member in members.iter().filter(|member| !list.names(&listed, member)) {
                 let message =
                     format!("`{member}` is missing in the list of every {}, {}", list.of, path.display());
                 findings.push(source.finding(line, message));

@@ -175,12 +175,15 @@ fn members_that_are_not_in_their_list() {
                 "crates/nn-ops/src/b.rs",
                 "enum Kind {\n    One,\n    Two,\n}\nimpl<F: Real> Op<F> for Kind {}\n",
             ),
+            ("crates/nn-schedule/src/a.rs", "impl Schedule for FromFn {}\nimpl Schedule for InEpochs {}\n"),
+            ("crates/nn-schedule/tests/schedules.rs", "fn list() { add(from_fn()); }\n"),
             ("crates/nn-init/src/a.rs", "impl<F: Real> Initializer<F> for He {}\n"),
         ],
         &[
             "crates/nn-init/src/a.rs:1: `He` is missing in the list of every Initializer, crates/nn-init/tests/initializers.rs",
             "crates/nn-ops/src/a.rs:2: `LogSum` is missing in the list of every Op, crates/nn-ops/tests/gradients.rs",
             "crates/nn-ops/src/b.rs:5: `Kind::Two` is missing in the list of every Op, crates/nn-ops/tests/gradients.rs",
+            "crates/nn-schedule/src/a.rs:2: `InEpochs` is missing in the list of every Schedule, crates/nn-schedule/tests/schedules.rs",
         ],
     );
 }
