@@ -64,10 +64,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// The folder of the workspace, in which this package lies.
+/// The folder of the workspace, in which this package lies: as cargo says now, since workspaces that share a target
+/// folder share this program too, or else as it said when it was built.
 fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_path_buf()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 /// The cargo that runs this command.
