@@ -8,7 +8,9 @@ mod linear;
 mod matmul;
 mod movement;
 mod reduce;
+mod shapes;
 pub mod simd;
+mod slices;
 mod softmax;
 mod unary;
 
@@ -19,5 +21,6 @@ pub use linear::*;
 pub use matmul::*;
 pub use movement::*;
 pub use reduce::*;
+pub use slices::{dot, max_value, sum, sum_squares};
 pub use softmax::*;
 pub use unary::*;

@@ -1,1 +1,299 @@
-//! (being written)
+//! Softmax and its logarithm along one axis.
+
+use ndarray::{Axis, Dimension, IxDyn};
+use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
+
+use crate::kernel::{Combine, map, map_grad, reduce, reduce_plain};
+use crate::shapes::{arity, axis, checked_axis};
+use crate::slices::{PARALLEL, add, dot, fold_slices, join, map_slices, max_value, sum, update};
+
+/// yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ) along one axis.
+///
+/// The largest x is subtracted first, so that nothing overflows. The backward pass reads the output alone:
+/// dxᵢ = yᵢ(dyᵢ − Σⱼ dyⱼyⱼ). A row of −∞ alone gives NaN, as in PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Softmax {
+    /// The axis; negative numbers count from the last. The default is −1.
+    pub axis: isize,
+}
+
+/// yᵢ = xᵢ − ln Σⱼ exp(xⱼ) along one axis.
+///
+/// The largest x is subtracted first, so that nothing overflows. The backward pass reads the output alone:
+/// dxᵢ = dyᵢ − exp(yᵢ) Σⱼ dyⱼ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSoftmax {
+    /// The axis; negative numbers count from the last. The default is −1.
+    pub axis: isize,
+}
+
+impl Default for Softmax {
+    fn default() -> Self {
+        Softmax { axis: -1 }
+    }
+}
+
+impl Default for LogSoftmax {
+    fn default() -> Self {
+        LogSoftmax { axis: -1 }
+    }
+}
+
+/// The working memory holds two numbers per row.
+fn outline(op: &'static str, along: isize, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+    arity(op, 1, inputs)?;
+    let shape = inputs[0];
+    let axis = axis(op, along, shape)?;
+    let rows: usize = shape.iter().enumerate().filter(|&(i, _)| i != axis).map(|(_, len)| len).product();
+    Ok(Outline::new(shape, 1).reads_output().scratch(2 * rows))
+}
+
+/// Two arrays with one element per row, which are broadcast to `shape`.
+fn per_row<'a, F: Real>(
+    scratch: &'a mut [F],
+    shape: &[usize],
+    axis: usize,
+) -> (ViewMut<'a, F>, ViewMut<'a, F>) {
+    let mut reduced = IxDyn(shape);
+    reduced[axis] = 1;
+    let rows = reduced.slice().iter().product();
+    let (a, rest) = scratch.split_at_mut(rows);
+    let view = |slice| ViewMut::from_shape(reduced.clone(), slice).expect("one element per row");
+    (view(a), view(&mut rest[..rows]))
+}
+
+/// The arrays as slices, where rows along `axis` lie one after another in all of them.
+fn contiguous<'a, F: Real, const N: usize>(
+    axis: usize,
+    inputs: [&'a View<'_, F>; N],
+    target: &'a mut ViewMut<'_, F>,
+) -> Option<([&'a [F]; N], &'a mut [F])> {
+    if axis + 1 != target.ndim() || !inputs.iter().all(|x| x.is_standard_layout()) {
+        return None;
+    }
+    let target = target.as_slice_mut()?;
+    Some((inputs.map(|x| x.as_slice().expect("a standard layout")), target))
+}
+
+/// Elements of short rows that are worked on together, so that `exp` runs over long stretches.
+const GROUP: usize = 1024;
+
+/// Runs `kernel` on groups of whole rows of `width` elements.
+fn by_rows<F: Real, const N: usize>(
+    inputs: [&[F]; N],
+    target: &mut [F],
+    width: usize,
+    kernel: &(impl Fn([&[F]; N], &mut [F]) + Sync),
+) {
+    let rows = target.len() / width;
+    if target.len() >= PARALLEL / 4 && rows > 1 {
+        let middle = rows / 2 * width;
+        let (left, right) = target.split_at_mut(middle);
+        join(
+            true,
+            || by_rows(inputs.map(|x| &x[..middle]), left, width, kernel),
+            || by_rows(inputs.map(|x| &x[middle..]), right, width, kernel),
+        );
+        return;
+    }
+    let group = (GROUP / width).max(1) * width;
+    for (i, target) in target.chunks_mut(group).enumerate() {
+        let range = i * group..i * group + target.len();
+        kernel(inputs.map(|x| &x[range.clone()]), target);
+    }
+}
+
+impl<F: Real> Op<F> for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        outline("softmax", self.axis, inputs)
+    }
+
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], mut output: ViewMut<'_, F>, memory: Memory<'_, F>) {
+        let x = &inputs[0];
+        let axis = checked_axis(self.axis, x.ndim());
+        if x.is_empty() {
+            return;
+        }
+        let width = x.len_of(Axis(axis));
+        if let Some((x, y)) = contiguous(axis, [x], &mut output) {
+            return by_rows(x, y, width, &|[x], y| softmax_rows(x, y, width));
+        }
+        let (mut max, mut total) = per_row(memory.scratch, x.shape(), axis);
+        reduce_plain(Combine::Max, x, max.view_mut());
+        map(
+            [x, &max.view()],
+            output.view_mut(),
+            #[inline(always)]
+            |[x, max]| (x - max).exp(),
+        );
+        reduce_plain(Combine::Sum, &output.view(), total.view_mut());
+        output.zip_mut_with(&total, |y, total| *y /= *total);
+    }
+
+    fn backward(
+        &self,
+        _: &Step,
+        io: &Io<'_, '_, F>,
+        memory: Memory<'_, F>,
+        dy: View<'_, F>,
+        dx: &mut [Grad<'_, F>],
+    ) {
+        let y = io.output();
+        let axis = checked_axis(self.axis, y.ndim());
+        let Some((mut target, accumulate)) = dx[0].target() else { return };
+        if y.is_empty() {
+            return;
+        }
+        let width = y.len_of(Axis(axis));
+        if let (false, Some((inputs, dx))) = (accumulate, contiguous(axis, [&y, &dy], &mut target)) {
+            return by_rows(inputs, dx, width, &|[y, dy], dx| softmax_rows_back(y, dy, dx, width));
+        }
+        let (mut total, _) = per_row(memory.scratch, y.shape(), axis);
+        reduce(Combine::Sum, [&dy, &y], total.view_mut(), |[d, y]| d * y);
+        map_grad([&dy, &y, &total.view()], &mut dx[0], |[d, y, total]| y * (d - total));
+    }
+}
+
+fn softmax_rows<F: Real>(x: &[F], y: &mut [F], width: usize) {
+    subtract_max(x, y, width);
+    update(y, F::exp);
+    for y in y.chunks_exact_mut(width) {
+        let scale = F::one() / sum(y);
+        update(y, |e| e * scale);
+    }
+}
+
+fn softmax_rows_back<F: Real>(y: &[F], dy: &[F], dx: &mut [F], width: usize) {
+    for ((y, dy), dx) in y.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
+        let total = dot(y, dy);
+        map_slices([y, dy], dx, |[y, d]| y * (d - total));
+    }
+}
+
+/// y = x less the largest x of its row.
+fn subtract_max<F: Real>(x: &[F], y: &mut [F], width: usize) {
+    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+        let max = max_value(x);
+        map_slices([x], y, |[x]| x - max);
+    }
+}
+
+impl<F: Real> Op<F> for LogSoftmax {
+    fn name(&self) -> &'static str {
+        "log_softmax"
+    }
+
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        outline("log_softmax", self.axis, inputs)
+    }
+
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], mut output: ViewMut<'_, F>, memory: Memory<'_, F>) {
+        let x = &inputs[0];
+        let axis = checked_axis(self.axis, x.ndim());
+        if x.is_empty() {
+            return;
+        }
+        let width = x.len_of(Axis(axis));
+        if let Some((x, y)) = contiguous(axis, [x], &mut output) {
+            return by_rows(x, y, width, &|[x], y| log_softmax_rows(x, y, width));
+        }
+        let (mut max, mut total) = per_row(memory.scratch, x.shape(), axis);
+        reduce_plain(Combine::Max, x, max.view_mut());
+        reduce(
+            Combine::Sum,
+            [x, &max.view()],
+            total.view_mut(),
+            #[inline(always)]
+            |[x, max]| (x - max).exp(),
+        );
+        total.mapv_inplace(F::ln);
+        map([x, &max.view(), &total.view()], output, |[x, max, ln_total]| x - max - ln_total);
+    }
+
+    fn backward(
+        &self,
+        _: &Step,
+        io: &Io<'_, '_, F>,
+        memory: Memory<'_, F>,
+        dy: View<'_, F>,
+        dx: &mut [Grad<'_, F>],
+    ) {
+        let y = io.output();
+        let axis = checked_axis(self.axis, y.ndim());
+        let Some((mut target, accumulate)) = dx[0].target() else { return };
+        if y.is_empty() {
+            return;
+        }
+        let width = y.len_of(Axis(axis));
+        if let (false, Some((inputs, dx))) = (accumulate, contiguous(axis, [&y, &dy], &mut target)) {
+            return by_rows(inputs, dx, width, &|[y, dy], dx| log_softmax_rows_back(y, dy, dx, width));
+        }
+        let (mut total, _) = per_row(memory.scratch, y.shape(), axis);
+        reduce_plain(Combine::Sum, &dy, total.view_mut());
+        map_grad(
+            [&dy, &y, &total.view()],
+            &mut dx[0],
+            #[inline(always)]
+            |[d, y, total]| d - y.exp() * total,
+        );
+    }
+}
+
+fn log_softmax_rows<F: Real>(x: &[F], y: &mut [F], width: usize) {
+    subtract_max(x, y, width);
+    let mut buffer = [F::zero(); GROUP];
+    let e = buffer.get_mut(..y.len()).map(|e| {
+        map_slices(
+            [y],
+            e,
+            #[inline(always)]
+            |[y]| y.exp(),
+        );
+        &*e
+    });
+    for (i, y) in y.chunks_exact_mut(width).enumerate() {
+        let total = match e {
+            Some(e) => sum(&e[i * width..][..width]),
+            None => fold_slices(
+                [y],
+                F::zero(),
+                #[inline(always)]
+                |[y]| y.exp(),
+                add,
+            ),
+        };
+        let ln_total = total.ln();
+        update(y, |y| y - ln_total);
+    }
+}
+
+fn log_softmax_rows_back<F: Real>(y: &[F], dy: &[F], dx: &mut [F], width: usize) {
+    let mut buffer = [F::zero(); GROUP];
+    let e = buffer.get_mut(..y.len()).map(|e| {
+        map_slices(
+            [y],
+            e,
+            #[inline(always)]
+            |[y]| y.exp(),
+        );
+        &*e
+    });
+    for (i, dx) in dx.chunks_exact_mut(width).enumerate() {
+        let row = i * width..(i + 1) * width;
+        let (y, dy) = (&y[row.clone()], &dy[row.clone()]);
+        let total = sum(dy);
+        match e {
+            Some(e) => map_slices([dy, &e[row]], dx, |[d, e]| d - e * total),
+            None => map_slices(
+                [dy, y],
+                dx,
+                #[inline(always)]
+                |[d, y]| d - y.exp() * total,
+            ),
+        }
+    }
+}
