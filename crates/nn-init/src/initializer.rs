@@ -1,6 +1,7 @@
 //! What an initialiser is, and how it fills arrays.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use ndarray::{Array, ArrayBase, DataMut, Dimension, IntoDimension};
 use nn_core::{Real, StreamRng, Streams};
@@ -18,6 +19,13 @@ pub trait Initializer: Debug + Send + Sync {
 }
 
 impl<T: Initializer + ?Sized> Initializer for Box<T> {
+    #[track_caller]
+    fn draw(&self, shape: &[usize], rng: &mut StreamRng, out: &mut [f64]) {
+        (**self).draw(shape, rng, out);
+    }
+}
+
+impl<T: Initializer + ?Sized> Initializer for Arc<T> {
     #[track_caller]
     fn draw(&self, shape: &[usize], rng: &mut StreamRng, out: &mut [f64]) {
         (**self).draw(shape, rng, out);
