@@ -1,6 +1,6 @@
 //! The linear layer: product, bias and activation in one operation.
 
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, Ix2};
+use ndarray::{ArrayBase, ArrayView2, ArrayViewMut2, Axis, Data, Ix2, IxDyn};
 use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut, shape};
 
 use crate::{Activation, gemm};
@@ -93,8 +93,8 @@ impl<F: Real> Op<F> for Linear {
         let (dz, spare) = memory.scratch.split_at_mut(d_output.len());
         let output = (self.activation != Activation::Identity).then(|| io.output());
         self.backward_rows_into(output, &d_output, dz, d_inputs.get_mut(2), spare, out);
-        let dz = ArrayView2::from_shape((dz.len().checked_div(out).unwrap_or(0), out), &*dz)
-            .expect("rows of the output");
+        let rows = shape::size(&x.shape()[..x.ndim() - 1]);
+        let dz = ArrayView2::from_shape((rows, out), &*dz).expect("rows of the output");
         if let Some((mut target, accumulate)) = d_inputs[1].target() {
             let mut target = target.view_mut().into_dimensionality::<Ix2>().expect("the weight is a matrix");
             if self.weight_is_transposed {
@@ -205,18 +205,29 @@ fn contiguous<'a, F: Real>(vector: &'a View<'_, F>, spare: &'a mut [F]) -> &'a [
 /// The leading axes of an array folded into rows: one matrix where the memory layout allows it, else one for each
 /// index of the axes before the last two; each with the number of its first row.
 fn blocks<'a, F: Real>(array: &View<'a, F>) -> impl Iterator<Item = (usize, ArrayView2<'a, F>)> {
-    let (count, rows) = block_shape(array.shape(), array.is_standard_layout());
+    let (count, rows) = block_shape(array);
     let array = array.clone();
-    (0..count).map(move |i| {
-        let block = if count == 1 { array.clone() } else { nth_matrix(array.clone(), i) };
-        (i * rows, fold(block))
-    })
+    (0..count).map(move |i| (i * rows, nth_block(array.clone(), i)))
+}
+
+/// As [`blocks`], for writing.
+fn for_blocks_mut<F: Real>(mut array: ViewMut<'_, F>, mut run: impl FnMut(usize, ArrayViewMut2<'_, F>)) {
+    let (count, rows) = block_shape(&array);
+    for i in 0..count {
+        run(i * rows, nth_block(array.view_mut(), i));
+    }
+}
+
+/// Whether all leading axes fold into rows without a copy.
+fn is_one_block<S: Data>(array: &ArrayBase<S, IxDyn>) -> bool {
+    array.ndim() <= 2 || array.is_standard_layout()
 }
 
 /// How many blocks an array falls into, and how many rows each has.
-fn block_shape(shape: &[usize], is_contiguous: bool) -> (usize, usize) {
-    let rows: usize = shape[..shape.len() - 1].iter().product();
-    if is_contiguous || shape.len() <= 2 {
+fn block_shape<S: Data>(array: &ArrayBase<S, IxDyn>) -> (usize, usize) {
+    let shape = array.shape();
+    let rows = shape::size(&shape[..shape.len() - 1]);
+    if is_one_block(array) {
         (1, rows)
     } else {
         let inner = shape[shape.len() - 2];
@@ -224,41 +235,24 @@ fn block_shape(shape: &[usize], is_contiguous: bool) -> (usize, usize) {
     }
 }
 
-fn nth_matrix<F: Real>(mut array: View<'_, F>, mut i: usize) -> View<'_, F> {
+/// The `i`-th block of an array.
+fn nth_block<S: Data>(mut array: ArrayBase<S, IxDyn>, mut i: usize) -> ArrayBase<S, Ix2> {
+    let matrix = "two axes";
+    if array.ndim() == 1 {
+        return array.insert_axis(Axis(0)).into_dimensionality().expect(matrix);
+    }
+    if is_one_block(&array) {
+        let columns = array.shape()[array.ndim() - 1];
+        let rows = shape::size(&array.shape()[..array.ndim() - 1]);
+        return match array.ndim() {
+            2 => array.into_dimensionality().expect(matrix),
+            _ => array.into_shape_with_order((rows, columns)).expect("rows one after another"),
+        };
+    }
     while array.ndim() > 2 {
-        let inner: usize = array.shape()[1..array.ndim() - 2].iter().product();
+        let inner = shape::size(&array.shape()[1..array.ndim() - 2]);
         array = array.index_axis_move(Axis(0), i / inner);
         i %= inner;
     }
-    array
-}
-
-fn fold<F: Real>(block: View<'_, F>) -> ArrayView2<'_, F> {
-    let columns = *block.shape().last().expect("at least one axis");
-    let rows = block.shape()[..block.ndim() - 1].iter().product::<usize>();
-    match block.ndim() {
-        2 => block.into_dimensionality::<Ix2>().expect("two axes"),
-        1 => block.insert_axis(Axis(0)).into_dimensionality::<Ix2>().expect("two axes"),
-        _ => block.into_shape_with_order((rows, columns)).expect("contiguous"),
-    }
-}
-
-/// As [`blocks`], for writing.
-fn for_blocks_mut<F: Real>(mut array: ViewMut<'_, F>, mut run: impl FnMut(usize, ArrayViewMut2<'_, F>)) {
-    let (count, rows) = block_shape(array.shape(), array.is_standard_layout());
-    let columns = *array.shape().last().expect("at least one axis");
-    for i in 0..count {
-        let mut block = array.view_mut();
-        if count == 1 && block.ndim() != 2 {
-            let block = block.into_shape_with_order((rows, columns)).expect("contiguous, or a vector");
-            return run(0, block);
-        }
-        let mut rest = i;
-        while block.ndim() > 2 {
-            let inner: usize = block.shape()[1..block.ndim() - 2].iter().product();
-            block = block.index_axis_move(Axis(0), rest / inner);
-            rest %= inner;
-        }
-        run(i * rows, block.into_dimensionality::<Ix2>().expect("two axes"));
-    }
+    array.into_dimensionality().expect(matrix)
 }
