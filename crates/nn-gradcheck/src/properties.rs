@@ -11,6 +11,7 @@
 //! | only the inputs and the output that the outline declares are there for the backward pass | an outline that forgets |
 //! | accumulating adds the gradient to what is there | overwriting, or adding twice |
 //! | skipping one gradient leaves the others as they are | gradients that depend on each other |
+//! | an input said to be [constant](Case::constant) has the gradient 0, where it is asked for | rubbish left there |
 //! | the backward pass is linear in the gradient of the output | a cost mixed into it |
 //! | `f32` agrees with `f64` | constants and thresholds that suit one precision only |
 //!
@@ -118,6 +119,18 @@ impl Case {
     pub fn inputs(&self) -> &[Laid] {
         &self.inputs
     }
+
+    /// The bits of the output and of all gradients, in `f64` and in `f32`: to compare between numbers of threads.
+    ///
+    /// # Panics
+    /// When shapes or values of the inputs do not suit the operation.
+    pub fn bits(&self) -> Vec<u64> {
+        let single: Vec<ArrayD<f32>> = self.inputs.iter().map(|x| x.view().mapv(|x| x as f32)).collect();
+        let double: Vec<View<'_, f64>> = self.inputs.iter().map(Laid::view).collect();
+        let mut bits = bits_of(&*self.double, self, &double);
+        bits.extend(bits_of(&*self.single, self, &single.iter().map(|x| x.view()).collect::<Vec<_>>()));
+        bits
+    }
 }
 
 /// What [`prove`] found.
@@ -192,9 +205,22 @@ pub fn check_operation(case: &Case) -> Result<Option<f64>, TestCaseError> {
     broadcast_gradient(&run)?;
     accumulates(&run, &truth, &c)?;
     skips(&run, &truth, &c)?;
+    constants_have_none(&run, &c)?;
     is_linear(&run, &truth, &c)?;
     agrees_in_single(case, &c)?;
     gradient_is_right(&run, &truth, &c)
+}
+
+/// The bits of the results in one precision.
+fn bits_of<F: Real>(op: &dyn Op<F>, case: &Case, inputs: &[View<'_, F>]) -> Vec<u64> {
+    let run = match Run::new(op, case, inputs) {
+        Ok(run) => run,
+        Err(reason) => panic!("{}: {reason}", op.name()),
+    };
+    let c = cotangent(&run.outline.shape, 0).mapv(F::from_f64);
+    let results = run.plain(c.view(), F::NAN);
+    let arrays = std::iter::once(&results.output).chain(results.gradients.iter().flatten());
+    arrays.flat_map(|x| x.view().iter().map(|x| x.bits()).collect::<Vec<_>>()).collect()
 }
 
 /// The output and the gradients of one forward and backward pass; `None` for a gradient that was skipped.
@@ -330,6 +356,25 @@ fn skips(run: &Run<'_, f64>, truth: &Results<f64>, c: &ArrayD<f64>) -> Result<()
         let results = run.run(c.view(), f64::NAN, Layout::C, targets, false);
         let name = format!("skipping the gradient of input {skipped}");
         same_results(&name, &results, truth, SAME)?;
+    }
+    Ok(())
+}
+
+/// Asked for nevertheless, the gradient of a constant input is zero.
+fn constants_have_none(run: &Run<'_, f64>, c: &ArrayD<f64>) -> Result<(), TestCaseError> {
+    for accumulate in [false, true] {
+        let present = if accumulate { 0.625 } else { f64::NAN };
+        let mut targets: Vec<Option<Laid>> = run.inputs.iter().map(|_| None).collect();
+        for &i in &run.case.constant {
+            targets[i] = Some(Laid::filled(run.inputs[i].shape(), present, run.case.layouts[2]));
+        }
+        let results = run.run(c.view(), f64::NAN, Layout::C, targets, accumulate);
+        for (i, got) in results.gradients.iter().enumerate() {
+            if let Some(got) = got {
+                let expected = ArrayD::from_elem(got.view().raw_dim(), if accumulate { 0.625 } else { 0.0 });
+                same(&format!("the gradient of constant input {i}"), got.view(), expected.view(), 0.0)?;
+            }
+        }
     }
     Ok(())
 }

@@ -166,6 +166,30 @@ pub fn shapes(axes: RangeInclusive<usize>, longest: usize) -> BoxedStrategy<Vec<
         .boxed()
 }
 
+/// Two shapes that fit each other by broadcasting: both come from one of [`shapes`], with some axes made 1 and some
+/// of the first ones left out.
+///
+/// ```
+/// use nn_core::shape::broadcast;
+/// use nn_gradcheck::strategies::broadcastable;
+/// use proptest::prelude::*;
+///
+/// proptest!(|((a, b) in broadcastable(0..=3, 4))| {
+///     prop_assert!(broadcast(&a, &b).is_some());
+/// });
+/// ```
+pub fn broadcastable(axes: RangeInclusive<usize>, longest: usize) -> BoxedStrategy<(Vec<usize>, Vec<usize>)> {
+    let repeated = || vec(proptest::bool::weighted(0.25), *axes.end());
+    let omitted = || prop_oneof![3 => Just(0), 1 => 0..=*axes.end()];
+    let operand = |shape: &[usize], repeated: Vec<bool>, omitted: usize| -> Vec<usize> {
+        let lengths = shape.iter().zip(repeated).map(|(&n, repeated)| if repeated { 1 } else { n });
+        lengths.skip(omitted).collect()
+    };
+    (shapes(axes.clone(), longest), repeated(), omitted(), repeated(), omitted())
+        .prop_map(move |(shape, r0, o0, r1, o1)| (operand(&shape, r0, o0), operand(&shape, r1, o1)))
+        .boxed()
+}
+
 /// Arrays of this shape with elements from this strategy.
 pub fn filled_with(
     shape: Vec<usize>,
