@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{ArrayD, Axis, IxDyn};
 use nn_core::{Arena, Mode, Real, Step, Streams, View};
 use nn_graph::{Graph, Plan, Plans, RecordError, RunError, Var};
+use nn_init::InitializerExt;
 
 use crate::{Module, Scope};
 
@@ -48,8 +49,8 @@ impl<F: Real> Network<F> {
         graph.first_error()?;
         let mut params = Arena::zeros(Arc::new(graph.layout()));
         for (i, initializer) in scope.into_initializers().iter().enumerate() {
-            let spec = params.layout().params()[i].clone();
-            initializer.fill(&spec.shape, &Streams::new(seed), &spec.name, &mut params.as_mut_slice()[spec.range()]);
+            let name = params.layout().params()[i].name.clone();
+            initializer.fill(&mut params.view_mut(i), &Streams::new(seed), &name);
         }
         Ok(Network {
             module: Arc::new(module),

@@ -142,7 +142,7 @@ pub(crate) fn run_batch<F: Real>(
 }
 
 /// Adds the loss and accuracy of the batch that the plan has just run.
-pub(crate) fn tally_batch<F: Real>(tally: &mut Tally, plan: &mut Plan<F>, data: &Dataset<F>) -> Result<(), TrainError> {
+pub(crate) fn tally_batch<F: Real>(tally: &mut Tally, plan: &Plan<F>, data: &Dataset<F>) -> Result<(), TrainError> {
     let loss = *plan.output(1).first().expect("a loss is one number");
     let labels = if data.classes().is_some() { Some(plan.input(TARGETS)?) } else { None };
     tally.add(loss, &plan.output(0), labels.as_ref());

@@ -2,6 +2,7 @@
 
 mod error;
 mod evaluate;
+mod gradient;
 mod history;
 mod progress;
 mod session;
@@ -9,6 +10,7 @@ mod trainer;
 
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate};
+pub use gradient::check_gradient;
 pub use history::{EpochRecord, History};
 pub use progress::Progress;
 pub use trainer::Trainer;
@@ -26,8 +28,9 @@ pub use nn_schedule as schedule;
 
 /// What most programs need: `use nn_train::prelude::*;`.
 pub mod prelude {
-    pub use crate::{EpochRecord, Evaluation, History, Progress, TrainError, Trainer, evaluate};
+    pub use crate::{EpochRecord, Evaluation, History, Progress, TrainError, Trainer, check_gradient, evaluate};
     pub use nn_core::{Arena, Mode, Op, Real, Role, Step, Streams};
+    pub use nn_gradcheck::GradCheck;
     pub use nn_data::{Batches, Dataset, Standardizer};
     pub use nn_graph::{Graph, Plan, Plans, Var};
     pub use nn_layers::{Activation, Flatten, Linear, Module, Network, Scope, Sequential};

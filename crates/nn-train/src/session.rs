@@ -77,7 +77,8 @@ impl<'a, F: Real> Session<'a, F> {
                 }
                 self.save_snapshot(step);
                 self.update(step)?;
-                tally_batch(&mut tally, self.plan(batch.len())?, self.data)?;
+                let data = self.data;
+                tally_batch(&mut tally, self.plan(batch.len())?, data)?;
                 display.step(step, epoch + 1, batch.len(), || tally.evaluation());
             }
             let duration = began.elapsed();
@@ -124,7 +125,7 @@ impl<'a, F: Real> Session<'a, F> {
 
     fn update(&mut self, step: u64) -> Result<(), TrainError> {
         if let Some(schedule) = &self.trainer.schedule {
-            self.optimizer.set_learning_rate(schedule.at(step, self.batches.len() as u64))?;
+            self.optimizer.set_learning_rate(schedule.at(step as f64 / self.batches.len() as f64))?;
         }
         self.optimizer.step(self.network.params_mut(), &self.gradient);
         Ok(())

@@ -97,7 +97,8 @@ impl<F: Real> Trainer<F> {
         Trainer { seed, ..self }
     }
 
-    /// The learning rate as a function of the step.
+    /// The learning rate as a function of time in epochs: step s of n in an epoch e, all from 0, asks for the value
+    /// at e + s/n.
     #[must_use]
     pub fn schedule(self, schedule: impl Schedule + 'static) -> Self {
         Trainer { schedule: Some(Arc::new(schedule)), ..self }

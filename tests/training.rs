@@ -1,0 +1,192 @@
+//! Whole training runs: what they reach, that they are reproducible to the bit, and how they fail.
+
+use ndarray::{Array1, Array2};
+use nn_train::data::{DataError, digits, mnist};
+use nn_train::graph::NonFinite;
+use nn_train::init::He;
+use nn_train::prelude::*;
+use nn_train::schedule::{Exponential, InverseTime};
+
+fn perceptron<F: Real>(hidden: usize, classes: usize) -> Sequential<F> {
+    let first = Linear::new(hidden).weight_init(He::normal());
+    Sequential::new().add(first).add(Activation::Relu).add(Linear::new(classes))
+}
+
+fn digit_parts() -> [Dataset<f32>; 2] {
+    let [train, test] = digits::load().split_stratified([0.8, 0.2], Streams::new(1)).unwrap();
+    let scaler = Standardizer::per_set(&train).unwrap();
+    [scaler.apply(train).unwrap(), scaler.apply(test).unwrap()]
+}
+
+fn adam_trainer() -> Trainer<f32> {
+    Trainer::new(SoftmaxCrossEntropy::new(), Adam::new(1e-3).unwrap()).progress(Progress::Silent).seed(3)
+}
+
+fn bits(network: &Network<f32>) -> Vec<u32> {
+    network.params().as_slice().iter().map(|w| w.to_bits()).collect()
+}
+
+#[test]
+fn learns_digits() {
+    let [train, test] = digit_parts();
+    let mut network = Network::new(perceptron(64, 10), &[64], 1).unwrap();
+    let history = adam_trainer().epochs(15).fit(&mut network, &train, Some(&test)).unwrap();
+    assert_eq!(history.epochs.len(), 15);
+    let last = history.last().unwrap();
+    assert!(last.validation.unwrap().accuracy.unwrap() > 0.96, "{last}");
+    assert!(last.train.loss < history.epochs[0].train.loss / 5.0);
+    let again = evaluate(&network, SoftmaxCrossEntropy::new(), &test).unwrap();
+    assert_eq!(Some(again), last.validation);
+    let outputs = network.predict(&test.inputs().view()).unwrap();
+    let hits = outputs.outer_iter().zip(test.labels().unwrap()).filter(|(row, label)| {
+        row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0 == *label
+    });
+    assert_eq!(hits.count() as f64 / test.len() as f64, again.accuracy.unwrap());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() {
+    let samples = 600;
+    let pixel = |i: usize, j: usize| ((i * 7919 + j * 104_729) % 1000) as f32 / 500.0 - 1.0;
+    let inputs = Array2::from_shape_fn((samples, 300), |(i, j)| pixel(i, j));
+    let labels = Array1::from_shape_fn(samples, |i| (i % 10) as f32);
+    let data = Dataset::classification(inputs, labels, 10).unwrap();
+    // Wide enough that products, elementwise operations and updates are divided among threads.
+    let run = |threads: usize, seed: u64| {
+        let module = Sequential::new()
+            .add(Linear::new(1024))
+            .add(Activation::Gelu)
+            .add(Linear::new(700))
+            .add(Activation::Tanh)
+            .add(Linear::new(10));
+        let mut network = Network::new(module, &[300], 5).unwrap();
+        let trainer = adam_trainer().epochs(2).batch_size(256).threads(threads).seed(seed);
+        trainer.fit(&mut network, &data, Some(&data)).unwrap();
+        bits(&network)
+    };
+    let one = run(1, 1);
+    assert!(one == run(1, 1), "the same seed twice");
+    assert!(one == run(2, 1), "two threads");
+    assert!(one == run(3, 1), "three threads");
+    assert!(one != run(1, 2), "another seed shuffles otherwise");
+}
+
+#[test]
+fn a_short_last_batch_is_trained_on_or_left_out() {
+    let [train, _] = digit_parts();
+    let fit = |trainer: Trainer<f32>| {
+        let mut network = Network::new(perceptron(8, 10), &[64], 1).unwrap();
+        trainer.batch_size(1000).epochs(1).fit(&mut network, &train, None).unwrap();
+        bits(&network)
+    };
+    assert!(fit(adam_trainer()) != fit(adam_trainer().drop_last()));
+    // A batch larger than the set is the whole set.
+    let mut network = Network::new(perceptron(8, 10), &[64], 1).unwrap();
+    let history = adam_trainer().batch_size(100_000).epochs(2).fit(&mut network, &train, None).unwrap();
+    assert!(history.epochs[1].train.loss < history.epochs[0].train.loss);
+}
+
+#[test]
+fn the_learning_rate_follows_the_schedule() {
+    let [train, _] = digit_parts();
+    let rate_at_end = |trainer: Trainer<f32>| {
+        let mut network = Network::new(perceptron(8, 10), &[64], 1).unwrap();
+        trainer.batch_size(train.len() / 4).drop_last().epochs(3).fit(&mut network, &train, None).unwrap().epochs[2].learning_rate
+    };
+    // The last of 12 steps stands at epoch 2.75.
+    assert_eq!(rate_at_end(adam_trainer()), 1e-3);
+    let halved = rate_at_end(adam_trainer().schedule(Exponential::new(0.01, 0.5).unwrap()));
+    assert!((halved - 0.01 * 0.5f64.powf(2.75)).abs() < 1e-15);
+    let slowed = rate_at_end(adam_trainer().schedule(InverseTime::new(0.01, 2.0).unwrap()));
+    assert!((slowed - 0.01 / 6.5).abs() < 1e-15);
+}
+
+/// Four samples of two features on which training with a large rate diverges after a few steps.
+fn line() -> Dataset<f64> {
+    let inputs = Array2::from_shape_fn((4, 2), |(i, j)| (i + j) as f64);
+    let targets = Array2::from_shape_fn((4, 1), |(i, _)| i as f64);
+    Dataset::regression(inputs, targets).unwrap()
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run_with_the_last_good_parameters() {
+    let line = line();
+    let fit = |epochs: u64| {
+        let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
+        let trainer = Trainer::new(MeanSquaredError::new(), Sgd::new(3.0).unwrap());
+        let result = trainer.epochs(epochs).batch_size(2).progress(Progress::Silent).fit(&mut network, &line, None);
+        (result, network.params().clone())
+    };
+    let (result, params) = fit(1000);
+    let Err(TrainError::NonFinite { step, epoch, loss, first }) = result else { panic!("it did not diverge") };
+    assert!(step > 64, "the steps since the last snapshot are computed again, from step 64 on at {step}");
+    assert_eq!(epoch, step / 2 + 1);
+    assert!(!loss.is_finite());
+    assert!(matches!(first, NonFinite::Operation { .. }), "{first:?}");
+    assert!(params.first_non_finite().is_none());
+    // A run that ends just before has made one update more, if it ends with an epoch: compare with both neighbours.
+    let good = evaluate_at(&line, &params);
+    assert!(good.is_finite(), "the loss at the last good parameters is {good}");
+    let epochs = step / 2;
+    let (result, before) = fit(epochs);
+    assert!(result.is_ok());
+    if step % 2 == 1 {
+        assert_eq!(params, before, "one update was made in the epoch that failed, and was taken back");
+    }
+    let (result, _) = fit(epochs + 1);
+    assert!(result.is_err());
+}
+
+fn evaluate_at(data: &Dataset<f64>, params: &Arena<f64>) -> f64 {
+    let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
+    network.params_mut().as_mut_slice().copy_from_slice(params.as_slice());
+    evaluate(&network, MeanSquaredError::new(), data).unwrap().loss
+}
+
+#[test]
+fn parameters_that_were_bad_from_the_start_are_named() {
+    let mut network = Network::new(perceptron::<f64>(3, 1), &[2], 1).unwrap();
+    network.params_mut().get_mut("2.bias").unwrap().fill(f64::NAN);
+    let trainer = Trainer::new(MeanSquaredError::new(), Sgd::new(0.1).unwrap()).progress(Progress::Silent);
+    let message = trainer.fit(&mut network, &line(), None).unwrap_err().to_string();
+    assert!(message.starts_with("step 0 (epoch 1): the loss is NaN; not finite first: parameter `2.bias`"), "{message}");
+}
+
+#[test]
+fn bad_input_is_refused_before_the_first_step() {
+    let [train, _] = digit_parts();
+    let refuse = |trainer: Trainer<f32>, module: Sequential<f32>, features: usize| {
+        let mut network = Network::new(module, &[features], 1).unwrap();
+        let before = bits(&network);
+        let error = trainer.fit(&mut network, &train, None).unwrap_err();
+        assert!(before == bits(&network));
+        error
+    };
+    let error = refuse(adam_trainer().batch_size(0), perceptron(4, 10), 64);
+    assert_eq!(error, TrainError::Data(DataError::BatchSize));
+    let message = refuse(adam_trainer(), perceptron(4, 10), 50).to_string();
+    assert_eq!(message, "the training samples have shape [64], the network takes [50]");
+    let message = refuse(adam_trainer(), perceptron(4, 9), 64).to_string();
+    assert_eq!(message, "the data have 10 classes, the network has 9 outputs");
+    let regression = Trainer::new(MeanSquaredError::new(), Sgd::new(0.1).unwrap());
+    let message = refuse(regression, perceptron(4, 10), 64).to_string();
+    assert!(message.contains("mean_squared_error") && message.contains("[64, 10]"), "{message}");
+    let nan = Dataset::classification(Array2::from_elem((2, 2), f32::NAN), Array1::zeros(2), 2);
+    assert!(matches!(nan, Err(DataError::NonFinite { .. })));
+    let empty = Dataset::classification(Array2::<f32>::zeros((0, 2)), Array1::zeros(0), 2);
+    assert!(matches!(empty, Err(DataError::Empty { .. })));
+    let label = Dataset::classification(Array2::<f32>::zeros((1, 2)), Array1::from_elem(1, 2.0), 2);
+    assert!(matches!(label, Err(DataError::Label { .. })));
+}
+
+#[test]
+fn learns_mnist_where_it_is_there() {
+    let Ok(folder) = std::env::var("MNIST_DIR") else {
+        eprintln!("skipped: set MNIST_DIR to the folder of the four MNIST files");
+        return;
+    };
+    let set = mnist::load::<f32>(folder).unwrap();
+    let mut network = Network::new(perceptron(128, 10), &[784], 1).unwrap();
+    let history = adam_trainer().epochs(2).batch_size(128).fit(&mut network, &set.train, Some(&set.test)).unwrap();
+    assert!(history.last().unwrap().validation.unwrap().accuracy.unwrap() > 0.96);
+}
