@@ -1,10 +1,9 @@
 //! Activation functions: on arrays, and fused over rows with a bias.
 
-use nn_core::{
-    Grad, Io, Memory, Op, Outline, RangeError, Real, ShapeError, Step, View, ViewMut, check_range,
-};
+use nn_core::{Grad, Io, Memory, Outline, RangeError, Real, ShapeError, Step, View, ViewMut, check_range};
 
 use crate::kernel::{map_grad_rows, map_rows};
+use crate::operation::Body;
 use crate::shapes::elementwise;
 use crate::simd::dispatch;
 use crate::slices::add_into;
@@ -312,7 +311,7 @@ fn gelu_argument<F: Real>(x: F) -> F {
     gelu_scale::<F>() * (x + F::from_f64(GELU_CUBIC) * x * x * x)
 }
 
-impl<F: Real> Op<F> for Activation {
+impl<F: Real> Body<F> for Activation {
     fn name(&self) -> &'static str {
         Activation::name(self)
     }

@@ -1,8 +1,9 @@
 //! Elementwise arithmetic of two arrays, broadcast as NumPy does it.
 
-use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut, shape};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut, shape};
 
 use crate::kernel::{map, sum_grad, sum_grad_plain};
+use crate::operation::Body;
 use crate::shapes::arity;
 
 /// z = x + y, broadcast.
@@ -49,7 +50,7 @@ fn broadcast(op: &'static str, inputs: &[&[usize]]) -> Result<Outline, ShapeErro
     }
 }
 
-impl<F: Real> Op<F> for Add {
+impl<F: Real> Body<F> for Add {
     fn name(&self) -> &'static str {
         "add"
     }
@@ -75,7 +76,7 @@ impl<F: Real> Op<F> for Add {
     }
 }
 
-impl<F: Real> Op<F> for Sub {
+impl<F: Real> Body<F> for Sub {
     fn name(&self) -> &'static str {
         "sub"
     }
@@ -101,7 +102,7 @@ impl<F: Real> Op<F> for Sub {
     }
 }
 
-impl<F: Real> Op<F> for Mul {
+impl<F: Real> Body<F> for Mul {
     fn name(&self) -> &'static str {
         "mul"
     }
@@ -127,7 +128,7 @@ impl<F: Real> Op<F> for Mul {
     }
 }
 
-impl<F: Real> Op<F> for Div {
+impl<F: Real> Body<F> for Div {
     fn name(&self) -> &'static str {
         "div"
     }
@@ -154,7 +155,7 @@ impl<F: Real> Op<F> for Div {
     }
 }
 
-impl<F: Real> Op<F> for Maximum {
+impl<F: Real> Body<F> for Maximum {
     fn name(&self) -> &'static str {
         "maximum"
     }
@@ -181,7 +182,7 @@ impl<F: Real> Op<F> for Maximum {
     }
 }
 
-impl<F: Real> Op<F> for Minimum {
+impl<F: Real> Body<F> for Minimum {
     fn name(&self) -> &'static str {
         "minimum"
     }

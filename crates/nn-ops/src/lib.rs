@@ -7,6 +7,7 @@ mod kernel;
 mod linear;
 mod matmul;
 mod movement;
+mod operation;
 mod reduce;
 mod shapes;
 pub mod simd;

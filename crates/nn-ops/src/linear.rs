@@ -1,8 +1,9 @@
 //! The linear layer: product, bias and activation in one operation.
 
 use ndarray::{ArrayBase, ArrayView2, ArrayViewMut2, Axis, Data, Ix2, IxDyn};
-use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut, shape};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut, shape};
 
+use crate::operation::Body;
 use crate::{Activation, gemm};
 
 /// y = activation(x·Wᵀ + b).
@@ -24,7 +25,7 @@ pub struct Linear {
 
 const NAME: &str = "linear";
 
-impl<F: Real> Op<F> for Linear {
+impl<F: Real> Body<F> for Linear {
     fn name(&self) -> &'static str {
         NAME
     }

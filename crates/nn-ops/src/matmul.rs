@@ -1,9 +1,10 @@
 //! The matrix product as an operation.
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Ix2};
-use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut};
 
 use crate::gemm;
+use crate::operation::Body;
 
 /// C = A·B, for one pair of matrices or a batch of them.
 ///
@@ -35,7 +36,7 @@ pub struct MatMul {
 
 const NAME: &str = "matmul";
 
-impl<F: Real> Op<F> for MatMul {
+impl<F: Real> Body<F> for MatMul {
     fn name(&self) -> &'static str {
         NAME
     }

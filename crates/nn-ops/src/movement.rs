@@ -1,11 +1,10 @@
 //! Operations that move elements: reshape, transpose, slice, concatenate, gather.
 
 use ndarray::{Axis, Dimension, IxDyn};
-use nn_core::{
-    Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, ValueError, View, ViewMut, shape::size,
-};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, ValueError, View, ViewMut, shape::size};
 
 use crate::kernel::{copy, copy_grad};
+use crate::operation::Body;
 use crate::shapes::{arity, axis, checked_axis};
 use crate::slices::add_into;
 
@@ -85,7 +84,7 @@ fn copy_reshaped<F: Real>(source: &View<'_, F>, mut target: ViewMut<'_, F>, accu
     }
 }
 
-impl<F: Real> Op<F> for Reshape {
+impl<F: Real> Body<F> for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
     }
@@ -121,7 +120,7 @@ impl<F: Real> Op<F> for Reshape {
     }
 }
 
-impl<F: Real> Op<F> for Transpose {
+impl<F: Real> Body<F> for Transpose {
     fn name(&self) -> &'static str {
         "transpose"
     }
@@ -163,7 +162,7 @@ impl Slice {
     }
 }
 
-impl<F: Real> Op<F> for Slice {
+impl<F: Real> Body<F> for Slice {
     fn name(&self) -> &'static str {
         "slice"
     }
@@ -205,7 +204,7 @@ impl<F: Real> Op<F> for Slice {
     }
 }
 
-impl<F: Real> Op<F> for Concat {
+impl<F: Real> Body<F> for Concat {
     fn name(&self) -> &'static str {
         "concat"
     }
@@ -279,7 +278,7 @@ fn checked_row<F: Real>(value: F, rows: usize) -> usize {
     }
 }
 
-impl<F: Real> Op<F> for GatherRows {
+impl<F: Real> Body<F> for GatherRows {
     fn name(&self) -> &'static str {
         "gather_rows"
     }

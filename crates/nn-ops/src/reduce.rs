@@ -1,9 +1,10 @@
 //! Reductions over axes.
 
 use ndarray::{Axis, Dimension, IxDyn};
-use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut};
 
 use crate::kernel::{Combine, copy_grad, map_grad, reduce, reduce_plain};
+use crate::operation::Body;
 use crate::shapes::{arity, axis, checked_axis};
 
 /// The sum over some axes: y = Σ x. Sums over no elements are 0.
@@ -125,7 +126,7 @@ impl Sum {
     }
 }
 
-impl<F: Real> Op<F> for Sum {
+impl<F: Real> Body<F> for Sum {
     fn name(&self) -> &'static str {
         "sum"
     }
@@ -158,7 +159,7 @@ impl Mean {
     }
 }
 
-impl<F: Real> Op<F> for Mean {
+impl<F: Real> Body<F> for Mean {
     fn name(&self) -> &'static str {
         "mean"
     }
@@ -194,7 +195,7 @@ impl Max {
     }
 }
 
-impl<F: Real> Op<F> for Max {
+impl<F: Real> Body<F> for Max {
     fn name(&self) -> &'static str {
         "max"
     }
@@ -252,7 +253,7 @@ impl LogSumExp {
     }
 }
 
-impl<F: Real> Op<F> for LogSumExp {
+impl<F: Real> Body<F> for LogSumExp {
     fn name(&self) -> &'static str {
         "log_sum_exp"
     }

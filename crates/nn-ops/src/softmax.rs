@@ -1,9 +1,10 @@
 //! Softmax and its logarithm along one axis.
 
 use ndarray::{Axis, Dimension, IxDyn};
-use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut};
 
 use crate::kernel::{Combine, map, map_grad, reduce, reduce_plain};
+use crate::operation::Body;
 use crate::shapes::{arity, axis, checked_axis};
 use crate::slices::{PARALLEL, add, dot, fold_slices, join, map_slices, max_value, sum, update};
 
@@ -103,7 +104,7 @@ fn by_rows<F: Real, const N: usize>(
     }
 }
 
-impl<F: Real> Op<F> for Softmax {
+impl<F: Real> Body<F> for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
     }
@@ -182,7 +183,7 @@ fn subtract_max<F: Real>(x: &[F], y: &mut [F], width: usize) {
     }
 }
 
-impl<F: Real> Op<F> for LogSoftmax {
+impl<F: Real> Body<F> for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
     }

@@ -1,10 +1,9 @@
 //! Elementwise functions of one array.
 
-use nn_core::{
-    Grad, Io, Memory, Op, Outline, RangeError, Real, ShapeError, Step, View, ViewMut, check_range,
-};
+use nn_core::{Grad, Io, Memory, Outline, RangeError, Real, ShapeError, Step, View, ViewMut, check_range};
 
 use crate::kernel::{copy_grad, map, map_grad};
+use crate::operation::Body;
 use crate::shapes::elementwise;
 
 /// y = −x.
@@ -79,7 +78,7 @@ impl Clamp {
     }
 }
 
-impl<F: Real> Op<F> for Neg {
+impl<F: Real> Body<F> for Neg {
     fn name(&self) -> &'static str {
         "neg"
     }
@@ -104,7 +103,7 @@ impl<F: Real> Op<F> for Neg {
     }
 }
 
-impl<F: Real> Op<F> for Abs {
+impl<F: Real> Body<F> for Abs {
     fn name(&self) -> &'static str {
         "abs"
     }
@@ -129,7 +128,7 @@ impl<F: Real> Op<F> for Abs {
     }
 }
 
-impl<F: Real> Op<F> for Exp {
+impl<F: Real> Body<F> for Exp {
     fn name(&self) -> &'static str {
         "exp"
     }
@@ -159,7 +158,7 @@ impl<F: Real> Op<F> for Exp {
     }
 }
 
-impl<F: Real> Op<F> for Ln {
+impl<F: Real> Body<F> for Ln {
     fn name(&self) -> &'static str {
         "ln"
     }
@@ -189,7 +188,7 @@ impl<F: Real> Op<F> for Ln {
     }
 }
 
-impl<F: Real> Op<F> for Sqrt {
+impl<F: Real> Body<F> for Sqrt {
     fn name(&self) -> &'static str {
         "sqrt"
     }
@@ -214,7 +213,7 @@ impl<F: Real> Op<F> for Sqrt {
     }
 }
 
-impl<F: Real> Op<F> for Square {
+impl<F: Real> Body<F> for Square {
     fn name(&self) -> &'static str {
         "square"
     }
@@ -239,7 +238,7 @@ impl<F: Real> Op<F> for Square {
     }
 }
 
-impl<F: Real> Op<F> for Reciprocal {
+impl<F: Real> Body<F> for Reciprocal {
     fn name(&self) -> &'static str {
         "reciprocal"
     }
@@ -264,7 +263,7 @@ impl<F: Real> Op<F> for Reciprocal {
     }
 }
 
-impl<F: Real> Op<F> for Powf {
+impl<F: Real> Body<F> for Powf {
     fn name(&self) -> &'static str {
         "powf"
     }
@@ -294,7 +293,7 @@ impl<F: Real> Op<F> for Powf {
     }
 }
 
-impl<F: Real> Op<F> for AddScalar {
+impl<F: Real> Body<F> for AddScalar {
     fn name(&self) -> &'static str {
         "add_scalar"
     }
@@ -320,7 +319,7 @@ impl<F: Real> Op<F> for AddScalar {
     }
 }
 
-impl<F: Real> Op<F> for MulScalar {
+impl<F: Real> Body<F> for MulScalar {
     fn name(&self) -> &'static str {
         "mul_scalar"
     }
@@ -347,7 +346,7 @@ impl<F: Real> Op<F> for MulScalar {
     }
 }
 
-impl<F: Real> Op<F> for Clamp {
+impl<F: Real> Body<F> for Clamp {
     fn name(&self) -> &'static str {
         "clamp"
     }

@@ -189,11 +189,21 @@ fn start<F: Real>(p: &Problem<F>, done: Option<&Done<'_>>) {
     // SAFETY: `F` is the type that the pointer is cast to, so the problem is read as what it is.
     unsafe {
         if TypeId::of::<F>() == TypeId::of::<f32>() {
-            start_real(&*p.cast::<Problem<f32>>(), done);
+            start_single(&*p.cast::<Problem<f32>>(), done);
         } else {
-            start_real(&*p.cast::<Problem<f64>>(), done);
+            start_double(&*p.cast::<Problem<f64>>(), done);
         }
     }
+}
+
+/// Not generic, so that it is compiled here, once, and not again in each crate that multiplies.
+fn start_single(p: &Problem<f32>, done: Option<&Done<'_>>) {
+    start_real(p, done);
+}
+
+/// As [`start_single`].
+fn start_double(p: &Problem<f64>, done: Option<&Done<'_>>) {
+    start_real(p, done);
 }
 
 /// Chooses the instruction set.
