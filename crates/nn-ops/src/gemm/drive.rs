@@ -69,11 +69,9 @@ impl<T: Real> Problem<T> {
         self.k.div_ceil(self.k.div_ceil(K_BLOCK))
     }
 
-    /// Whether the rows of A compete for the same few sets of the first cache.
+    /// Whether A, whose tiles are read once for each panel of B, is better copied.
     fn a_lies_badly(&self) -> bool {
-        let far = if self.a_k.unsigned_abs() <= self.a_row.unsigned_abs() { self.a_row } else { self.a_k };
-        let lines = far.unsigned_abs() * size_of::<T>() / 64;
-        lines >= 8 && lines.is_multiple_of(8)
+        if self.a_k == 1 { collide::<T>(self.a_row) } else { self.a_row == 1 && is_far::<T>(self.a_k) }
     }
 
     /// Estimated cycles per part of the work with vectors of `lanes` along the columns and tiles of `rows` rows.
@@ -92,7 +90,12 @@ impl<T: Real> Problem<T> {
         };
         let products = k * (panels as f64 * wide + last);
         let pack = if self.b_col == 1 {
-            if tiles > 1.0 { 0.1 } else { 0.0 }
+            match tiles > 1.0 {
+                // Each row is touched but a little for each panel, and is gone from the cache by the next.
+                true if collide::<T>(self.b_k) && self.k * self.cols * size_of::<T>() > A_BLOCK => 1.0,
+                true => 0.15,
+                false => 0.0,
+            }
         } else if self.b_k == 1 {
             let rest = (self.cols % lanes) as f64 / cols;
             0.2 * (1.0 - rest) + 1.0 * rest
@@ -164,7 +167,7 @@ unsafe fn run_part<T: Real, S: Simd<T>>(
     let k_block = p.k_block();
     let row_block = (A_BLOCK / size_of::<T>() / k_block / S::ROWS * S::ROWS).max(S::ROWS);
     let row_block = even(rows.len(), row_block).next_multiple_of(S::ROWS).min(rows.len());
-    let copies_a = p.a_lies_badly() && cols.len() > COPY_REUSE * panel && (p.a_k == 1 || p.a_row == 1);
+    let copies_a = p.a_lies_badly() && cols.len() > COPY_REUSE * panel;
     // Rows of the copy begin an odd number of cache lines apart.
     let a_stride = if p.a_k == 1 { k_block } else { row_block }.next_multiple_of(32) + 16;
     let a_size = if copies_a { a_stride * if p.a_k == 1 { row_block } else { k_block } } else { 0 };
@@ -242,6 +245,17 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
             finished = cols.end;
         }
     }
+}
+
+/// Whether rows that begin `stride` elements apart compete for the same few sets of the first cache.
+fn collide<T>(stride: isize) -> bool {
+    let lines = stride.unsigned_abs() * size_of::<T>() / 64;
+    lines >= 8 && lines.is_multiple_of(8)
+}
+
+/// Whether rows that begin `stride` elements apart lie on pages of their own, or nearly.
+fn is_far<T>(stride: isize) -> bool {
+    stride.unsigned_abs() * size_of::<T>() >= 2048
 }
 
 /// The size of equal blocks, at most `most` each, that cover `length`.

@@ -15,6 +15,8 @@ const POINTERS: usize = 5;
 const TILE: usize = 512;
 /// Rows that the loops over a tile's rows take at a time: short enough for the compiler to unroll them.
 const HALF: usize = 7;
+/// Rows of B, not yet packed, that are fetched in advance: rows far apart are no pattern to the hardware.
+const AHEAD: isize = 16;
 
 /// A tile of C, and what is multiplied to give it.
 pub(super) struct Tile<T> {
@@ -87,6 +89,9 @@ unsafe fn enter<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>
         S::enter(
             #[inline(always)]
             || {
+                if t.c_col == 1 {
+                    fetch_rows::<T, S, R, W>(t);
+                }
                 let sums = multiply::<T, S, R, W>(t);
                 if t.c_col == 1 {
                     write_rows::<T, S, R, W>(t, &sums)
@@ -95,6 +100,18 @@ unsafe fn enter<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>
                 }
             },
         );
+    }
+}
+
+/// Fetches the rows of C, to be written when the sums are done.
+#[inline(always)]
+unsafe fn fetch_rows<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>) {
+    for i in 0..R {
+        let row = t.c.wrapping_offset(i as isize * t.c_row);
+        for j in 0..W {
+            // SAFETY: the caller vouches for the instruction set.
+            unsafe { S::prefetch(row.wrapping_add(j * S::LANES)) }
+        }
     }
 }
 
@@ -111,7 +128,9 @@ unsafe fn multiply<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile
         for _ in 0..t.k {
             let row: [S::V; W] = std::array::from_fn(|j| S::load(b.add(j * S::LANES)));
             if !copy.is_null() {
+                let ahead = b.wrapping_offset(AHEAD * t.b_k);
                 for (j, &x) in row.iter().enumerate() {
+                    S::prefetch(ahead.wrapping_add(j * S::LANES));
                     S::store(copy.add(j * S::LANES), x);
                 }
                 copy = copy.add(W * S::LANES);

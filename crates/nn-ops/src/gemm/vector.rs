@@ -31,6 +31,8 @@ pub(super) trait Simd<T: Real>: 'static {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// a·b + c; one rounding where the instruction set can.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Fetches the cache line at this address, which need not be valid, into the second cache.
+    unsafe fn prefetch(at: *const T);
     /// Transposes a block: `to[j·to_stride + i] = from[i·from_stride + j]` for `i`, `j` below `LANES`.
     unsafe fn transpose(from: *const T, from_stride: isize, to: *mut T, to_stride: isize);
 }
@@ -114,6 +116,9 @@ impl<T: Real + MulAdd> Simd<T> for Portable {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         std::array::from_fn(|i| multiply_add(a[i], b[i], c[i]))
     }
+
+    #[inline(always)]
+    unsafe fn prefetch(_: *const T) {}
 
     #[inline(always)]
     unsafe fn transpose(from: *const T, from_stride: isize, to: *mut T, to_stride: isize) {

@@ -70,24 +70,27 @@ impl Simd<f32> for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn prefetch(at: *const f32) {
+        // SAFETY: a prefetch does not fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn transpose(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
-        for column in (0..16).step_by(4) {
-            // SAFETY: the caller vouches for the instruction set and the block.
-            unsafe {
-                let (r0, r1, r2, r3) = (
-                    lanes_f32_512(from.offset(column), from_stride),
-                    lanes_f32_512(from.offset(from_stride + column), from_stride),
-                    lanes_f32_512(from.offset(2 * from_stride + column), from_stride),
-                    lanes_f32_512(from.offset(3 * from_stride + column), from_stride),
-                );
-                let (low, high) = (
-                    pairs_512(_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3)),
-                    pairs_512(_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3)),
-                );
-                _mm512_storeu_ps(to.offset(column * to_stride), low.0);
-                _mm512_storeu_ps(to.offset((column + 1) * to_stride), low.1);
-                _mm512_storeu_ps(to.offset((column + 2) * to_stride), high.0);
-                _mm512_storeu_ps(to.offset((column + 3) * to_stride), high.1);
+        // SAFETY: the caller vouches for the instruction set and the block.
+        unsafe {
+            let mut pieces = [[_mm512_setzero_ps(); 4]; 4];
+            for (row, pieces) in pieces.iter_mut().enumerate() {
+                *pieces = lanes_f32_512(from.offset(row as isize * from_stride), from_stride);
+            }
+            for column in 0..4 {
+                let [r0, r1, r2, r3] =
+                    [pieces[0][column], pieces[1][column], pieces[2][column], pieces[3][column]];
+                let low = pairs_512(_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
+                let high = pairs_512(_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
+                for (i, x) in [low.0, low.1, high.0, high.1].into_iter().enumerate() {
+                    _mm512_storeu_ps(to.offset((4 * column + i) as isize * to_stride), x);
+                }
             }
         }
     }
@@ -147,6 +150,12 @@ impl Simd<f64> for Avx512 {
     unsafe fn fma(a: __m512d, b: __m512d, c: __m512d) -> __m512d {
         // SAFETY: the caller vouches for the instruction set and the pointers.
         unsafe { _mm512_fmadd_pd(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const f64) {
+        // SAFETY: a prefetch does not fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 
     #[inline(always)]
@@ -219,6 +228,12 @@ impl Simd<f32> for Avx2 {
     unsafe fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: the caller vouches for the instruction set and the pointers.
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const f32) {
+        // SAFETY: a prefetch does not fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 
     #[inline(always)]
@@ -302,6 +317,12 @@ impl Simd<f64> for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn prefetch(at: *const f64) {
+        // SAFETY: a prefetch does not fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn transpose(from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
         for column in (0..4).step_by(2) {
             // SAFETY: the caller vouches for the instruction set and the block.
@@ -347,15 +368,22 @@ unsafe fn first_f64_avx2(count: usize) -> __m256i {
     unsafe { _mm256_loadu_si256(WINDOW.as_ptr().add(4 - count).cast()) }
 }
 
-/// The 4 numbers at the beginning of every 4th row, one piece to a lane of 128 bits.
+/// Four vectors of 4 columns each: the numbers of every 4th row, one row to a lane of 128 bits.
+///
+/// Each row is read at once, since rows may lie so that they displace each other from the cache.
 #[inline(always)]
-unsafe fn lanes_f32_512(from: *const f32, stride: isize) -> __m512 {
+unsafe fn lanes_f32_512(from: *const f32, stride: isize) -> [__m512; 4] {
     // SAFETY: the caller vouches for the instruction set and the rows.
     unsafe {
-        let x = _mm512_castps128_ps512(_mm_loadu_ps(from));
-        let x = _mm512_insertf32x4::<1>(x, _mm_loadu_ps(from.offset(4 * stride)));
-        let x = _mm512_insertf32x4::<2>(x, _mm_loadu_ps(from.offset(8 * stride)));
-        _mm512_insertf32x4::<3>(x, _mm_loadu_ps(from.offset(12 * stride)))
+        let x: [__m512; 4] = std::array::from_fn(|i| _mm512_castps128_ps512(_mm_loadu_ps(from.add(4 * i))));
+        let second = from.offset(4 * stride);
+        let x: [__m512; 4] =
+            std::array::from_fn(|i| _mm512_insertf32x4::<1>(x[i], _mm_loadu_ps(second.add(4 * i))));
+        let third = from.offset(8 * stride);
+        let x: [__m512; 4] =
+            std::array::from_fn(|i| _mm512_insertf32x4::<2>(x[i], _mm_loadu_ps(third.add(4 * i))));
+        let fourth = from.offset(12 * stride);
+        std::array::from_fn(|i| _mm512_insertf32x4::<3>(x[i], _mm_loadu_ps(fourth.add(4 * i))))
     }
 }
 
