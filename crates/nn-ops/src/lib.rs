@@ -1,27 +1,37 @@
 #![doc = include_str!("../README.md")]
 
-mod activation;
-mod binary;
-mod gemm;
-mod kernel;
-mod linear;
-mod matmul;
-mod movement;
-mod operation;
-mod reduce;
-mod shapes;
 pub mod simd;
+#[cfg_attr(not(feature = "operations"), expect(dead_code, reason = "the operations use more of it"))]
 mod slices;
+
+pub use slices::{dot, max_value, sum, sum_squares};
+
+#[cfg(feature = "operations")]
+mod activation;
+#[cfg(feature = "operations")]
+mod binary;
+#[cfg(feature = "operations")]
+mod gemm;
+#[cfg(feature = "operations")]
+mod kernel;
+#[cfg(feature = "operations")]
+mod linear;
+#[cfg(feature = "operations")]
+mod matmul;
+#[cfg(feature = "operations")]
+mod movement;
+#[cfg(feature = "operations")]
+mod operation;
+#[cfg(feature = "operations")]
+mod reduce;
+#[cfg(feature = "operations")]
+mod shapes;
+#[cfg(feature = "operations")]
 mod softmax;
+#[cfg(feature = "operations")]
 mod unary;
 
-pub use activation::*;
-pub use binary::*;
-pub use gemm::*;
-pub use linear::*;
-pub use matmul::*;
-pub use movement::*;
-pub use reduce::*;
-pub use slices::{dot, max_value, sum, sum_squares};
-pub use softmax::*;
-pub use unary::*;
+#[cfg(feature = "operations")]
+pub use {
+    activation::*, binary::*, gemm::*, linear::*, matmul::*, movement::*, reduce::*, softmax::*, unary::*,
+};

@@ -19,7 +19,7 @@ struct List {
 }
 
 const LISTS: [List; 5] = [
-    List { package: "nn-ops", of: "Op", file: "tests/gradients.rs", by_function: false },
+    List { package: "nn-ops", of: "Body", file: "tests/gradients.rs", by_function: false },
     List { package: "nn-loss", of: "Op", file: "tests/gradients.rs", by_function: false },
     List { package: "nn-optim", of: "Rule", file: "tests/list/mod.rs", by_function: false },
     List { package: "nn-schedule", of: "Schedule", file: "tests/schedules.rs", by_function: true },

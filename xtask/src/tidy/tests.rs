@@ -24,7 +24,7 @@ impl Tree {
             "[dependencies]\nndarray = \"0.17\"\n[dev-dependencies]\nproptest = \"1\"\n",
         );
         tree.manifest("nn-ops", "[dependencies]\nnn-core.workspace = true\nrayon.workspace = true\n");
-        tree.write("crates/nn-ops/src/sum.rs", "impl<F: Real> Op<F> for Sum {}\nunsafe fn f() {}\n");
+        tree.write("crates/nn-ops/src/sum.rs", "impl<F: Real> Body<F> for Sum {}\nunsafe fn f() {}\n");
         tree.write("crates/nn-ops/tests/gradients.rs", "fn list() { add(Sum::new()); }\n");
         tree
     }
@@ -165,7 +165,7 @@ fn members_that_are_not_in_their_list() {
         &[
             (
                 "crates/nn-ops/src/a.rs",
-                "\nimpl<F: Real> Op<F> for LogSum {}\nimpl<F: Real> Op<F> for Sums {}\n",
+                "\nimpl<F: Real> Body<F> for LogSum {}\nimpl<F: Real> Body<F> for Sums {}\n",
             ),
             (
                 "crates/nn-ops/tests/gradients.rs",
@@ -173,7 +173,7 @@ fn members_that_are_not_in_their_list() {
             ),
             (
                 "crates/nn-ops/src/b.rs",
-                "enum Kind {\n    One,\n    Two,\n}\nimpl<F: Real> Op<F> for Kind {}\n",
+                "enum Kind {\n    One,\n    Two,\n}\nimpl<F: Real> Body<F> for Kind {}\n",
             ),
             ("crates/nn-schedule/src/a.rs", "impl Schedule for FromFn {}\nimpl Schedule for InEpochs {}\n"),
             ("crates/nn-schedule/tests/schedules.rs", "fn list() { add(from_fn()); }\n"),
@@ -181,8 +181,8 @@ fn members_that_are_not_in_their_list() {
         ],
         &[
             "crates/nn-init/src/a.rs:1: `He` is missing in the list of every Initializer, crates/nn-init/tests/initializers.rs",
-            "crates/nn-ops/src/a.rs:2: `LogSum` is missing in the list of every Op, crates/nn-ops/tests/gradients.rs",
-            "crates/nn-ops/src/b.rs:5: `Kind::Two` is missing in the list of every Op, crates/nn-ops/tests/gradients.rs",
+            "crates/nn-ops/src/a.rs:2: `LogSum` is missing in the list of every Body, crates/nn-ops/tests/gradients.rs",
+            "crates/nn-ops/src/b.rs:5: `Kind::Two` is missing in the list of every Body, crates/nn-ops/tests/gradients.rs",
             "crates/nn-schedule/src/a.rs:2: `InEpochs` is missing in the list of every Schedule, crates/nn-schedule/tests/schedules.rs",
         ],
     );
