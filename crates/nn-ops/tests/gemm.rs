@@ -1,5 +1,7 @@
 //! The matrix product against sums in plain loops, on every instruction set, layout and number of threads.
 
+#![cfg(feature = "operations")]
+
 use std::alloc::{GlobalAlloc, Layout as Block, System};
 use std::cell::Cell;
 use std::sync::Mutex;

@@ -18,7 +18,7 @@ use drive::{Done, Problem, run};
 use vector::{MulAdd, Portable, Simd};
 
 /// Multiplications from which on a product is worth a second thread.
-const PARALLEL: usize = 1 << 20;
+const PARALLEL: usize = 1 << 22;
 
 /// The matrix product C ← alpha·A·B + beta·C.
 ///
