@@ -166,7 +166,7 @@ fn agrees_with_plain_loops() {
     let factors = [(1.0, 0.0), (1.0, 1.0), (-0.5, 0.0), (2.0, -0.25), (0.0, 1.0), (1.0, 0.5)];
     on_each_isa(|isa| {
         let mut random = Random::new(0);
-        for seed in 0..1500 {
+        for seed in 0..1000 {
             let shape = (random.pick(&lengths), random.pick(&lengths), random.pick(&lengths));
             let lies = [random.pick(&READABLE), random.pick(&READABLE), random.pick(&WRITABLE)];
             let (alpha, beta) = random.pick(&factors);
@@ -180,14 +180,22 @@ fn agrees_with_plain_loops() {
 #[test]
 fn agrees_with_plain_loops_when_large() {
     let shapes =
-        [(1, 40, 1100), (40, 1, 1100), (20, 33, 513), (150, 260, 520), (260, 150, 1024), (1100, 130, 40)];
-    let lies = [[Lie::C; 3], [Lie::C, Lie::F, Lie::C], [Lie::F, Lie::C, Lie::C], [Lie::F, Lie::F, Lie::F]];
+        [(1, 40, 1100), (40, 1, 1100), (20, 33, 513), (90, 100, 520), (560, 90, 512), (1100, 130, 40)];
+    let lies = [
+        [Lie::C; 3],
+        [Lie::C, Lie::F, Lie::C],
+        [Lie::F, Lie::C, Lie::C],
+        [Lie::F; 3],
+        [Lie::Strided; 3],
+        [Lie::Reversed; 3],
+    ];
     on_each_isa(|isa| {
-        for (seed, shape) in shapes.into_iter().enumerate() {
-            for lies in lies.into_iter().chain([[Lie::Strided; 3], [Lie::Reversed; 3]]) {
-                check::<f32>(isa, shape, lies, 1.0, 0.5, seed as u64);
+        for (seed, (m, n, k)) in shapes.into_iter().enumerate() {
+            for lie in 0..2 {
+                check::<f32>(isa, (m, n, k), lies[(seed + 3 * lie) % 6], 1.0, 0.5, seed as u64);
             }
-            check::<f64>(isa, shape, lies[seed % lies.len()], 1.0, 1.0, seed as u64);
+            check::<f32>(isa, (n, m, k), lies[(seed + 1) % 6], 1.0, 0.0, seed as u64);
+            check::<f64>(isa, (m, n, k), lies[(seed + 2) % 6], 1.0, 1.0, seed as u64);
         }
     });
 }

@@ -79,13 +79,13 @@ impl Simd<f32> for Avx512 {
     unsafe fn transpose(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
         // SAFETY: the caller vouches for the instruction set and the block.
         unsafe {
-            let mut pieces = [[_mm512_setzero_ps(); 4]; 4];
-            for (row, pieces) in pieces.iter_mut().enumerate() {
-                *pieces = lanes_f32_512(from.offset(row as isize * from_stride), from_stride);
-            }
-            for column in 0..4 {
-                let [r0, r1, r2, r3] =
-                    [pieces[0][column], pieces[1][column], pieces[2][column], pieces[3][column]];
+            let [p0, p1, p2, p3] = [
+                lanes_f32_512(from, from_stride),
+                lanes_f32_512(from.offset(from_stride), from_stride),
+                lanes_f32_512(from.offset(2 * from_stride), from_stride),
+                lanes_f32_512(from.offset(3 * from_stride), from_stride),
+            ];
+            for (column, (((&r0, &r1), &r2), &r3)) in p0.iter().zip(&p1).zip(&p2).zip(&p3).enumerate() {
                 let low = pairs_512(_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
                 let high = pairs_512(_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
                 for (i, x) in [low.0, low.1, high.0, high.1].into_iter().enumerate() {
