@@ -149,7 +149,7 @@ pub struct Proof {
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Proof { name, cases, median, largest } = self;
-        write!(f, "{name:<24} {cases:>4} cases, relative error: median {median:.1e}, largest {largest:.1e}")
+        write!(f, "{name:<32} {cases:>4} cases, relative error: median {median:.1e}, largest {largest:.1e}")
     }
 }
 
