@@ -165,49 +165,43 @@ impl Activation {
         let (zero, one, half) = (F::zero(), F::one(), constant(0.5));
         match *self {
             Activation::Identity if rows.bias.is_none() => {}
-            Activation::Identity => rows.run(|x| x),
-            Activation::Relu => rows.run(|x| if x < zero { zero } else { x }),
+            Activation::Identity => rows.run(move |x| x),
+            Activation::Relu => rows.run(move |x| if x < zero { zero } else { x }),
             Activation::LeakyRelu { slope } => {
                 let slope = constant(slope);
-                rows.run(|x| if x > zero { x } else { x * slope });
+                rows.run(move |x| if x > zero { x } else { x * slope });
             }
             Activation::Elu { alpha } => rows.run(exponential(one, constant(alpha))),
             Activation::Selu => {
-                rows.run(exponential(constant(SELU_SCALE), constant(SELU_SCALE * SELU_ALPHA)))
+                rows.run(exponential(constant(SELU_SCALE), constant(SELU_SCALE * SELU_ALPHA)));
             }
             Activation::Gelu => {
                 let root = constant(std::f64::consts::FRAC_1_SQRT_2);
                 rows.run(
                     #[inline(always)]
-                    |x| x * half * (one + (x * root).erf()),
+                    move |x| x * half * (one + (x * root).erf()),
                 );
             }
             Activation::GeluTanh => rows.run(
                 #[inline(always)]
-                |x| x * half * (one + gelu_argument(x).tanh()),
+                move |x| x * half * (one + gelu_argument(x).tanh()),
             ),
             Activation::Silu => rows.run(
                 #[inline(always)]
-                |x| x * x.sigmoid(),
+                move |x| x * x.sigmoid(),
             ),
             Activation::Softplus => {
                 let threshold = constant(SOFTPLUS_THRESHOLD);
                 rows.run(
                     #[inline(always)]
-                    |x| {
+                    move |x| {
                         let y = x.exp().ln_1p();
                         if x > threshold { x } else { y }
                     },
                 );
             }
-            Activation::Sigmoid => rows.run(
-                #[inline(always)]
-                |x| x.sigmoid(),
-            ),
-            Activation::Tanh => rows.run(
-                #[inline(always)]
-                |x| x.tanh(),
-            ),
+            Activation::Sigmoid => rows.run(F::sigmoid),
+            Activation::Tanh => rows.run(F::tanh),
         }
     }
 
@@ -217,18 +211,18 @@ impl Activation {
         let constant = F::from_f64;
         let (zero, one, half) = (F::zero(), F::one(), constant(0.5));
         match *self {
-            Activation::Identity => rows.run(|_, d| d),
-            Activation::Relu => rows.run(|y, d| if y <= zero { zero } else { d }),
+            Activation::Identity => rows.run(move |_, d| d),
+            Activation::Relu => rows.run(move |y, d| if y <= zero { zero } else { d }),
             Activation::LeakyRelu { slope } => {
                 let slope = constant(slope);
-                rows.run(|v, d| if v > zero { d } else { d * slope });
+                rows.run(move |v, d| if v > zero { d } else { d * slope });
             }
             Activation::Elu { alpha } if alpha > 0.0 => rows.run(exponential_back(one, constant(alpha))),
             Activation::Elu { alpha } => {
                 let alpha = constant(alpha);
                 rows.run(
                     #[inline(always)]
-                    |x, d| {
+                    move |x, d| {
                         let slope = alpha * x.exp();
                         if x > zero { d } else { d * slope }
                     },
@@ -242,7 +236,7 @@ impl Activation {
                 let density = constant(std::f64::consts::FRAC_2_SQRT_PI) * root * half;
                 rows.run(
                     #[inline(always)]
-                    |x, d| {
+                    move |x, d| {
                         let distribution = half * (one + (x * root).erf());
                         d * (distribution + x * density * (-half * x * x).exp())
                     },
@@ -252,7 +246,7 @@ impl Activation {
                 let (scale, cubic) = (gelu_scale::<F>(), constant(3.0 * GELU_CUBIC));
                 rows.run(
                     #[inline(always)]
-                    |x, d| {
+                    move |x, d| {
                         let t = gelu_argument(x).tanh();
                         let inner = scale * (one + cubic * x * x);
                         d * half * (one + t + x * (one - t * t) * inner)
@@ -261,7 +255,7 @@ impl Activation {
             }
             Activation::Silu => rows.run(
                 #[inline(always)]
-                |x, d| {
+                move |x, d| {
                     let s = x.sigmoid();
                     d * s * (one + x * (one - s))
                 },
@@ -270,14 +264,14 @@ impl Activation {
                 let threshold = constant(SOFTPLUS_THRESHOLD);
                 rows.run(
                     #[inline(always)]
-                    |y, d| {
+                    move |y, d| {
                         let slope = -(-y).exp_m1();
                         if y > threshold { d } else { d * slope }
                     },
                 );
             }
-            Activation::Sigmoid => rows.run(|y, d| d * (one - y) * y),
-            Activation::Tanh => rows.run(|y, d| d * (one - y * y)),
+            Activation::Sigmoid => rows.run(move |y, d| d * (one - y) * y),
+            Activation::Tanh => rows.run(move |y, d| d * (one - y * y)),
         }
     }
 }
@@ -365,10 +359,18 @@ fn check_rows(name: &str, len: usize, bias: Option<usize>, width: usize) {
     assert!(whole, "{name}: {len} elements are not whole rows of {width}");
 }
 
-/// Rows up to this width are worked on [`REPEAT`] at a time, so that vectors are full.
-const NARROW: usize = 64;
+/// Elements in the buffer in which a bias is repeated, so that loops over several narrow rows are one long loop.
+const REPEATED: usize = 512;
 /// A multiple of the number of elements in a vector.
-const REPEAT: usize = 16;
+const LANES: usize = 16;
+
+/// The number of elements in which `rows` elements of this width are worked on; up to [`REPEATED`] it is several rows.
+fn stretch(width: usize, rows: usize) -> usize {
+    let times = REPEATED / width;
+    let times = if times > LANES { times / LANES * LANES } else { times };
+    rows.min(times * width)
+}
+
 /// Elements that are copied before the function is applied to them in place: few enough to stay in the cache.
 const CHUNK: usize = 8192;
 
@@ -383,19 +385,19 @@ impl<F: Real> Rows<'_, F> {
     fn run(self, f: impl Fn(F) -> F) {
         let Rows { rows, bias } = self;
         // −0 is the number that, added, changes nothing.
-        let mut repeated = [-F::zero(); NARROW * REPEAT];
+        let mut repeated = [-F::zero(); REPEATED];
         let bias = match bias {
             None => &repeated[..],
-            Some(bias) if bias.len() > NARROW => bias,
+            Some(bias) if bias.len() > REPEATED => bias,
             Some(bias) => {
-                let len = rows.len().min(REPEAT * bias.len());
+                let len = stretch(bias.len(), rows.len());
                 repeated[..len].chunks_exact_mut(bias.len()).for_each(|copy| copy.copy_from_slice(bias));
                 &repeated[..len]
             }
         };
         dispatch(
             #[inline(always)]
-            || {
+            move || {
                 for row in rows.chunks_mut(bias.len()) {
                     for (y, b) in row.iter_mut().zip(bias) {
                         *y = f(*y + *b);
@@ -418,20 +420,21 @@ impl<F: Real> GradRows<'_, F> {
     /// `dz = f(kept, dy)`, and `d_bias += dz`, row by row.
     fn run(self, f: impl Fn(F, F) -> F) {
         let GradRows { kept, dy, dz, d_bias } = self;
-        let mut repeated = [F::zero(); NARROW * REPEAT];
+        let mut repeated = [F::zero(); REPEATED];
         let (sums, narrow) = match d_bias {
             None => (&mut repeated[..], None),
-            Some(d_bias) if d_bias.len() > NARROW => (d_bias, None),
-            Some(d_bias) => (&mut repeated[..dz.len().min(REPEAT * d_bias.len())], Some(d_bias)),
+            Some(d_bias) if d_bias.len() > REPEATED => (d_bias, None),
+            Some(d_bias) => (&mut repeated[..stretch(d_bias.len(), dz.len())], Some(d_bias)),
         };
         let width = sums.len();
+        let columns = &mut *sums;
         dispatch(
             #[inline(always)]
-            || {
+            move || {
                 for (i, dz) in dz.chunks_mut(width).enumerate() {
                     let len = dz.len();
                     let (kept, dy) = (&kept[i * width..][..len], &dy[i * width..][..len]);
-                    let sums = &mut sums[..len];
+                    let sums = &mut columns[..len];
                     for j in 0..len {
                         let d = f(kept[j], dy[j]);
                         dz[j] = d;

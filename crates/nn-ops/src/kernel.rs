@@ -27,9 +27,9 @@ pub(crate) type RowFn<'f, F, const N: usize> = dyn Fn([&[F]; N], &mut [F]) + Syn
 pub(crate) fn map<F: Real, const N: usize>(
     inputs: [&View<'_, F>; N],
     output: ViewMut<'_, F>,
-    f: impl Fn([F; N]) -> F + Sync,
+    f: impl Fn([F; N]) -> F + Sync + Copy,
 ) {
-    map_rows(inputs, output, &|inputs, out| map_slices(inputs, out, &f));
+    map_rows(inputs, output, &|inputs, out| map_slices(inputs, out, f));
 }
 
 /// As [`map`], with a function of rows.
@@ -53,9 +53,9 @@ pub(crate) fn copy<F: Real>(x: &View<'_, F>, output: ViewMut<'_, F>) {
 pub(crate) fn map_grad<F: Real, const N: usize>(
     inputs: [&View<'_, F>; N],
     grad: &mut Grad<'_, F>,
-    f: impl Fn([F; N]) -> F + Sync,
+    f: impl Fn([F; N]) -> F + Sync + Copy,
 ) {
-    map_grad_rows(inputs, grad, Some(&|inputs: [&[F]; N], out: &mut [F]| map_slices(inputs, out, &f)));
+    map_grad_rows(inputs, grad, Some(&|inputs: [&[F]; N], out: &mut [F]| map_slices(inputs, out, f)));
 }
 
 /// As [`map_grad`], with a function of rows; `None` copies the first input.
@@ -96,9 +96,9 @@ pub(crate) fn reduce<F: Real, const N: usize>(
     how: Combine,
     inputs: [&View<'_, F>; N],
     output: ViewMut<'_, F>,
-    f: impl Fn([F; N]) -> F + Sync,
+    f: impl Fn([F; N]) -> F + Sync + Copy,
 ) {
-    reduce_rows(how, inputs, output, Some(&|inputs: [&[F]; N], out: &mut [F]| map_slices(inputs, out, &f)));
+    reduce_rows(how, inputs, output, Some(&|inputs: [&[F]; N], out: &mut [F]| map_slices(inputs, out, f)));
 }
 
 /// Reduces `x` itself; otherwise as [`reduce`].
@@ -129,9 +129,9 @@ fn reduce_rows<F: Real, const N: usize>(
 pub(crate) fn sum_grad<F: Real, const N: usize>(
     inputs: [&View<'_, F>; N],
     grad: &mut Grad<'_, F>,
-    f: impl Fn([F; N]) -> F + Sync,
+    f: impl Fn([F; N]) -> F + Sync + Copy,
 ) {
-    sum_grad_rows(inputs, grad, Some(&|inputs: [&[F]; N], out: &mut [F]| map_slices(inputs, out, &f)));
+    sum_grad_rows(inputs, grad, Some(&|inputs: [&[F]; N], out: &mut [F]| map_slices(inputs, out, f)));
 }
 
 /// Sums `x` itself; otherwise as [`sum_grad`].
@@ -289,10 +289,11 @@ impl<F: Real, const N: usize> Kernel<'_, F, N> {
     #[track_caller]
     fn elementwise(&self, inputs: [&View<'_, F>; N], mut target: ViewMut<'_, F>) {
         let plain = |x: &&View<'_, F>| x.shape() == target.shape() && x.is_standard_layout();
-        if target.len() < PARALLEL && inputs.iter().all(plain) {
-            if let Some(out) = target.as_slice_mut() {
-                return self.row(inputs.map(|x| x.as_slice().expect("a standard layout")), out);
-            }
+        if target.len() < PARALLEL
+            && inputs.iter().all(plain)
+            && let Some(out) = target.as_slice_mut()
+        {
+            return self.row(inputs.map(|x| x.as_slice().expect("a standard layout")), out);
         }
         let shape = target.raw_dim();
         let mut operands = Operands { inputs: inputs.map(|x| stretch(x, &shape)), target };
@@ -382,10 +383,12 @@ impl<F: Real, const N: usize> Kernel<'_, F, N> {
         if operands.inputs[0].is_empty() {
             return;
         }
-        if operands.target.ndim() == 1 && !operands.is_reduced(0) && operands.inputs.iter().all(is_slice) {
-            if let Some(out) = operands.target.as_slice_mut() {
-                return self.row(operands.inputs.each_ref().map(|x| x.as_slice().expect("a slice")), out);
-            }
+        if operands.target.ndim() == 1
+            && !operands.is_reduced(0)
+            && operands.inputs.iter().all(is_slice)
+            && let Some(out) = operands.target.as_slice_mut()
+        {
+            return self.row(operands.inputs.each_ref().map(|x| x.as_slice().expect("a slice")), out);
         }
         let mut tiles = Tiles { inputs: [[F::zero(); TILE]; N], target: [F::zero(); TILE] };
         self.walk(operands, &mut tiles);
@@ -460,13 +463,15 @@ impl<F: Real, const N: usize> Kernel<'_, F, N> {
             }
         }
         let Tiles { inputs: buffers, target: buffer } = tiles;
+        for (buffer, x) in buffers.iter_mut().zip(&inputs) {
+            if is_repeated(x) {
+                buffer[..len.min(TILE)].fill(x[0]);
+            }
+        }
         for from in (0..len).step_by(TILE) {
             let width = TILE.min(len - from);
             let part = ndarray::s![from..from + width];
-            for (buffer, x) in buffers.iter_mut().zip(&inputs) {
-                load(&x.slice(part), buffer);
-            }
-            let rows = buffers.each_ref().map(|buffer| &buffer[..width]);
+            let rows = load_parts(&inputs, buffers, from, width);
             if reduced {
                 self.fold_into(&mut target[0], rows);
                 continue;
@@ -476,7 +481,7 @@ impl<F: Real, const N: usize> Kernel<'_, F, N> {
                 self.row(rows, out);
                 continue;
             }
-            load(&target.view(), buffer);
+            buffer.iter_mut().zip(&target).for_each(|(b, t)| *b = *t);
             self.row(rows, &mut buffer[..width]);
             target.iter_mut().zip(&*buffer).for_each(|(t, b)| *t = *b);
         }
@@ -491,13 +496,27 @@ fn is_slice<F, D: ndarray::Dimension>(x: &ndarray::ArrayView<'_, F, D>) -> bool 
     x.is_standard_layout()
 }
 
-/// Copies a line to the front of a buffer.
-fn load<F: Real>(from: &ArrayView1<'_, F>, to: &mut [F]) {
-    if let Some(from) = from.as_slice() {
-        to[..from.len()].copy_from_slice(from);
-    } else if from.strides()[0] == 0 {
-        to[..from.len()].fill(from[0]);
-    } else {
-        to.iter_mut().zip(from).for_each(|(t, f)| *t = *f);
+/// Whether a line is one element, repeated.
+fn is_repeated<F>(x: &ArrayView1<'_, F>) -> bool {
+    x.len() > 1 && x.strides()[0] == 0
+}
+
+/// Part of some lines, as slices: those that are not contiguous are copied to their buffers, where repeated elements
+/// stand already.
+fn load_parts<'a, F: Real, const N: usize>(
+    lines: &'a [ArrayView1<'_, F>; N],
+    buffers: &'a mut [[F; TILE]; N],
+    from: usize,
+    width: usize,
+) -> [&'a [F]; N] {
+    for (line, buffer) in lines.iter().zip(&mut *buffers) {
+        if !is_slice(line) && !is_repeated(line) {
+            let part = line.slice(ndarray::s![from..from + width]);
+            buffer.iter_mut().zip(part).for_each(|(b, x)| *b = *x);
+        }
     }
+    std::array::from_fn(|k| match lines[k].as_slice() {
+        Some(slice) => &slice[from..from + width],
+        None => &buffers[k][..width],
+    })
 }

@@ -64,7 +64,7 @@ impl Reshape {
         let unknown = self.shape.iter().filter(|&&len| len < 0).count();
         let fits = match unknown {
             0 => known == elements,
-            1 => self.shape.contains(&-1) && known != 0 && elements % known == 0,
+            1 => self.shape.contains(&-1) && known != 0 && elements.is_multiple_of(known),
             _ => false,
         };
         let len = |&len: &isize| usize::try_from(len).unwrap_or_else(|_| elements / known);

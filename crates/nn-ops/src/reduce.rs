@@ -185,7 +185,7 @@ impl<F: Real> Body<F> for Mean {
     ) {
         let Some(shape) = shape_of(dx) else { return };
         let count = F::from_usize(self.over().count(shape.slice()));
-        map_grad([&self.over().restore(dy, shape.ndim())], &mut dx[0], |[d]| d / count);
+        map_grad([&self.over().restore(dy, shape.ndim())], &mut dx[0], move |[d]| d / count);
     }
 }
 

@@ -164,14 +164,14 @@ fn softmax_rows<F: Real>(x: &[F], y: &mut [F], width: usize) {
     update(y, F::exp);
     for y in y.chunks_exact_mut(width) {
         let scale = F::one() / sum(y);
-        update(y, |e| e * scale);
+        update(y, move |e| e * scale);
     }
 }
 
 fn softmax_rows_back<F: Real>(y: &[F], dy: &[F], dx: &mut [F], width: usize) {
     for ((y, dy), dx) in y.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
         let total = dot(y, dy);
-        map_slices([y, dy], dx, |[y, d]| y * (d - total));
+        map_slices([y, dy], dx, move |[y, d]| y * (d - total));
     }
 }
 
@@ -179,7 +179,7 @@ fn softmax_rows_back<F: Real>(y: &[F], dy: &[F], dx: &mut [F], width: usize) {
 fn subtract_max<F: Real>(x: &[F], y: &mut [F], width: usize) {
     for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
         let max = max_value(x);
-        map_slices([x], y, |[x]| x - max);
+        map_slices([x], y, move |[x]| x - max);
     }
 }
 
@@ -268,7 +268,7 @@ fn log_softmax_rows<F: Real>(x: &[F], y: &mut [F], width: usize) {
             ),
         };
         let ln_total = total.ln();
-        update(y, |y| y - ln_total);
+        update(y, move |y| y - ln_total);
     }
 }
 
@@ -288,12 +288,12 @@ fn log_softmax_rows_back<F: Real>(y: &[F], dy: &[F], dx: &mut [F], width: usize)
         let (y, dy) = (&y[row.clone()], &dy[row.clone()]);
         let total = sum(dy);
         match e {
-            Some(e) => map_slices([dy, &e[row]], dx, |[d, e]| d - e * total),
+            Some(e) => map_slices([dy, &e[row]], dx, move |[d, e]| d - e * total),
             None => map_slices(
                 [dy, y],
                 dx,
                 #[inline(always)]
-                |[d, y]| d - y.exp() * total,
+                move |[d, y]| d - y.exp() * total,
             ),
         }
     }

@@ -274,7 +274,7 @@ impl<F: Real> Body<F> for Powf {
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
         let p = F::from_f64(self.0);
-        map([&inputs[0]], output, |[x]| x.powf(p));
+        map([&inputs[0]], output, move |[x]| x.powf(p));
     }
 
     fn backward(
@@ -289,7 +289,7 @@ impl<F: Real> Body<F> for Powf {
         if p == F::zero() {
             return map_grad([&dy], &mut dx[0], |_| F::zero());
         }
-        map_grad([&io.input(0), &dy], &mut dx[0], |[x, d]| p * x.powf(p - F::one()) * d);
+        map_grad([&io.input(0), &dy], &mut dx[0], move |[x, d]| p * x.powf(p - F::one()) * d);
     }
 }
 
@@ -304,7 +304,7 @@ impl<F: Real> Body<F> for AddScalar {
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
         let c = F::from_f64(self.0);
-        map([&inputs[0]], output, |[x]| x + c);
+        map([&inputs[0]], output, move |[x]| x + c);
     }
 
     fn backward(
@@ -330,7 +330,7 @@ impl<F: Real> Body<F> for MulScalar {
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
         let c = F::from_f64(self.0);
-        map([&inputs[0]], output, |[x]| x * c);
+        map([&inputs[0]], output, move |[x]| x * c);
     }
 
     fn backward(
@@ -342,7 +342,7 @@ impl<F: Real> Body<F> for MulScalar {
         dx: &mut [Grad<'_, F>],
     ) {
         let c = F::from_f64(self.0);
-        map_grad([&dy], &mut dx[0], |[d]| d * c);
+        map_grad([&dy], &mut dx[0], move |[d]| d * c);
     }
 }
 
@@ -357,7 +357,7 @@ impl<F: Real> Body<F> for Clamp {
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
         let (min, max) = (F::from_f64(self.min), F::from_f64(self.max));
-        map([&inputs[0]], output, |[x]| x.max(min).min(max));
+        map([&inputs[0]], output, move |[x]| x.max(min).min(max));
     }
 
     fn backward(
@@ -369,6 +369,10 @@ impl<F: Real> Body<F> for Clamp {
         dx: &mut [Grad<'_, F>],
     ) {
         let (min, max) = (F::from_f64(self.min), F::from_f64(self.max));
-        map_grad([&io.input(0), &dy], &mut dx[0], |[x, d]| if x >= min && x <= max { d } else { F::zero() });
+        map_grad(
+            [&io.input(0), &dy],
+            &mut dx[0],
+            move |[x, d]| if x >= min && x <= max { d } else { F::zero() },
+        );
     }
 }
