@@ -171,6 +171,21 @@ pub(crate) fn add<F: Real>(a: F, b: F) -> F {
 pub(crate) fn max<F: Real>(a: F, b: F) -> F {
     a.max(b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCK, PARALLEL, dot, max_value, sum, sum_squares};
+
+    #[test]
+    fn reductions_of_whole_numbers_are_exact() {
+        for len in [0, 1, 15, 16, 17, 31, 32, 33, 100, BLOCK, BLOCK + 1, 3 * BLOCK + 77, PARALLEL + 5] {
+            let x: Vec<f64> = (0..len).map(|i| (i * 7919 % 101) as f64 - 50.0).collect();
+            let y: Vec<f64> = (0..len).map(|i| (i * 104_729 % 31) as f64).collect();
+            assert_eq!(sum(&x), x.iter().sum::<f64>(), "{len}");
+            assert_eq!(sum_squares(&x), x.iter().map(|x| x * x).sum::<f64>(), "{len}");
+            assert_eq!(dot(&x, &y), x.iter().zip(&y).map(|(x, y)| x * y).sum::<f64>(), "{len}");
+            assert_eq!(max_value(&x), x.iter().copied().fold(f64::NEG_INFINITY, f64::max), "{len}");
+        }
     }
 
     #[test]
