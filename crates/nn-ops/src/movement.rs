@@ -52,7 +52,7 @@ pub struct Concat {
 /// row numbers, then that of one row. The gradient of the table sums over repeated rows, in a fixed order; that of
 /// the row numbers is 0.
 ///
-/// Values: [`Op::check`] refuses row numbers that are fractional or out of range. A forward or backward pass that
+/// Values: [`nn_core::Op::check`] refuses row numbers that are fractional or out of range. A forward or backward pass that
 /// was not preceded by it panics on such numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GatherRows;
