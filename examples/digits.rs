@@ -86,7 +86,16 @@ fn show_mistakes(network: &mut Network<f32>, test: &Dataset<f32>) -> Result<(), 
         for &i in shown {
             for column in 0..8 {
                 let ink = test.inputs()[[i, 8 * row + column]];
-                print!("{}", if ink > 0.8 { '#' } else if ink > 0.0 { '+' } else { ' ' });
+                print!(
+                    "{}",
+                    if ink > 0.8 {
+                        '#'
+                    } else if ink > 0.0 {
+                        '+'
+                    } else {
+                        ' '
+                    }
+                );
             }
             print!("     ");
         }

@@ -10,9 +10,16 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// The allocations of 20 steps (forward, backward, update) after as many to warm up.
-fn allocations(widths: &[usize], batch: usize, activation: Activation, loss: impl Op<f32> + 'static, rule: impl Rule<f32> + 'static) -> usize {
+fn allocations(
+    widths: &[usize],
+    batch: usize,
+    activation: Activation,
+    loss: impl Op<f32> + 'static,
+    rule: impl Rule<f32> + 'static,
+) -> usize {
     let hidden = &widths[1..widths.len() - 1];
-    let module = hidden.iter().fold(Sequential::new(), |net, &width| net.add(Linear::new(width)).add(activation));
+    let module =
+        hidden.iter().fold(Sequential::new(), |net, &width| net.add(Linear::new(width)).add(activation));
     let module = module.add(Linear::new(widths[widths.len() - 1]));
     let mut network = Network::new(module, &[widths[0]], 1).unwrap();
     let graph = Graph::new();
@@ -50,7 +57,13 @@ fn replaying_a_training_step_allocates_nothing() {
             [
                 allocations(&[784, 30, 10], 32, Activation::Relu, classes(), Sgd::new(0.1).unwrap()),
                 allocations(&[784, 128, 10], 64, Activation::Relu, classes(), Adam::new(1e-3).unwrap()),
-                allocations(&[784, 512, 512, 10], 256, Activation::Gelu, classes(), Momentum::new(0.1, 0.9).unwrap()),
+                allocations(
+                    &[784, 512, 512, 10],
+                    256,
+                    Activation::Gelu,
+                    classes(),
+                    Momentum::new(0.1, 0.9).unwrap(),
+                ),
                 allocations(
                     &[784, 100, 30, 100, 784],
                     200,
@@ -58,7 +71,13 @@ fn replaying_a_training_step_allocates_nothing() {
                     BinaryCrossEntropyWithLogits::new(),
                     Nesterov::new(0.1, 0.9).unwrap(),
                 ),
-                allocations(&[8, 20, 3, 1, 8], 64, Activation::Tanh, MeanSquaredError::new(), Sgd::new(0.1).unwrap()),
+                allocations(
+                    &[8, 20, 3, 1, 8],
+                    64,
+                    Activation::Tanh,
+                    MeanSquaredError::new(),
+                    Sgd::new(0.1).unwrap(),
+                ),
             ]
         });
         assert_eq!(counts, [0; 5], "allocations of 20 steps with {threads} threads");

@@ -38,9 +38,10 @@ fn learns_digits() {
     let again = evaluate(&network, SoftmaxCrossEntropy::new(), &test).unwrap();
     assert_eq!(Some(again), last.validation);
     let outputs = network.predict(&test.inputs().view()).unwrap();
-    let hits = outputs.outer_iter().zip(test.labels().unwrap()).filter(|(row, label)| {
-        row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0 == *label
-    });
+    let hits = outputs
+        .outer_iter()
+        .zip(test.labels().unwrap())
+        .filter(|(row, label)| row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0 == *label);
     assert_eq!(hits.count() as f64 / test.len() as f64, again.accuracy.unwrap());
 }
 
@@ -91,7 +92,14 @@ fn the_learning_rate_follows_the_schedule() {
     let [train, _] = digit_parts();
     let rate_at_end = |trainer: Trainer<f32>| {
         let mut network = Network::new(perceptron(8, 10), &[64], 1).unwrap();
-        trainer.batch_size(train.len() / 4).drop_last().epochs(3).fit(&mut network, &train, None).unwrap().epochs[2].learning_rate
+        trainer
+            .batch_size(train.len() / 4)
+            .drop_last()
+            .epochs(3)
+            .fit(&mut network, &train, None)
+            .unwrap()
+            .epochs[2]
+            .learning_rate
     };
     // The last of 12 steps stands at epoch 2.75.
     assert_eq!(rate_at_end(adam_trainer()), 1e-3);
@@ -115,11 +123,14 @@ fn a_loss_that_is_not_finite_stops_the_run_with_the_last_good_parameters() {
     let fit = |epochs: u64| {
         let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
         let trainer = Trainer::new(MeanSquaredError::new(), Momentum::new(0.3, 0.5).unwrap());
-        let result = trainer.epochs(epochs).batch_size(4).progress(Progress::Silent).fit(&mut network, &line, None);
+        let result =
+            trainer.epochs(epochs).batch_size(4).progress(Progress::Silent).fit(&mut network, &line, None);
         (result, network.params().clone())
     };
     let (result, params) = fit(10_000);
-    let Err(TrainError::NonFinite { step, epoch, loss, first }) = result else { panic!("it did not diverge") };
+    let Err(TrainError::NonFinite { step, epoch, loss, first }) = result else {
+        panic!("it did not diverge")
+    };
     assert!(step > 64, "a snapshot was made before step {step}");
     assert_eq!(epoch, step + 1);
     assert!(!loss.is_finite());
@@ -146,7 +157,10 @@ fn parameters_that_were_bad_from_the_start_are_named() {
     network.params_mut().get_mut("2.bias").unwrap().fill(f64::NAN);
     let trainer = Trainer::new(MeanSquaredError::new(), Sgd::new(0.1).unwrap()).progress(Progress::Silent);
     let message = trainer.fit(&mut network, &line(), None).unwrap_err().to_string();
-    assert!(message.starts_with("step 0 (epoch 1): the loss is NaN; not finite first: parameter `2.bias`"), "{message}");
+    assert!(
+        message.starts_with("step 0 (epoch 1): the loss is NaN; not finite first: parameter `2.bias`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -184,6 +198,7 @@ fn learns_mnist_where_it_is_there() {
     };
     let set = mnist::load::<f32>(folder).unwrap();
     let mut network = Network::new(perceptron(128, 10), &[784], 1).unwrap();
-    let history = adam_trainer().epochs(2).batch_size(128).fit(&mut network, &set.train, Some(&set.test)).unwrap();
+    let history =
+        adam_trainer().epochs(2).batch_size(128).fit(&mut network, &set.train, Some(&set.test)).unwrap();
     assert!(history.last().unwrap().validation.unwrap().accuracy.unwrap() > 0.96);
 }

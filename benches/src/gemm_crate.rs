@@ -64,6 +64,6 @@ mod tests {
         gemm((2, 2, 3), (&a, Read::AsIs), (&b, Read::AsIs), 0.0, &mut c);
         assert_eq!(c, [5.0, 11.0, 14.0, 23.0]);
         gemm((2, 2, 3), (&a, Read::Transposed), (&b, Read::Transposed), 1.0, &mut c);
-        assert_eq!(c, [5.0 + 11.0, 11.0 + 18.0, 14.0 + 14.0, 23.0 + 22.0]);
+        assert_eq!(c, [5.0 + 11.0, 11.0 + 16.0, 14.0 + 14.0, 23.0 + 20.0]);
     }
 }

@@ -23,11 +23,13 @@ impl GraphStep {
         let (hidden, last) = spec.sizes[1..].split_at(spec.sizes.len() - 2);
         let activation = if spec.task == Task::Classify { Activation::Relu } else { Activation::Sigmoid };
         let layer = |width: usize| Linear::new(width).weight_init(Zeros).bias_init(Zeros);
-        let module = hidden.iter().fold(Sequential::new(), |net, &width| net.add(layer(width)).add(activation));
+        let module =
+            hidden.iter().fold(Sequential::new(), |net, &width| net.add(layer(width)).add(activation));
         let mut network = Network::new(module.add(layer(last[0])), &[spec.sizes[0]], 1).expect("shapes fit");
         for (i, pair) in spec.sizes.windows(2).enumerate() {
             let values = initial_weight(i, pair[1], pair[0]);
-            let mut weight = network.params_mut().get_mut(&format!("{}.weight", 2 * i)).expect("a weight per layer");
+            let mut weight =
+                network.params_mut().get_mut(&format!("{}.weight", 2 * i)).expect("a weight per layer");
             weight.iter_mut().zip(values).for_each(|(to, from)| *to = from);
         }
         let graph = Graph::new();
@@ -54,9 +56,11 @@ impl GraphStep {
         let [mut inputs, mut targets] = self.plan.inputs_mut(["inputs", "targets"]).expect("both are there");
         inputs.as_slice_mut().expect("contiguous").copy_from_slice(&data.inputs);
         let shape = targets.raw_dim();
-        targets.assign(&ArrayView::from_shape(shape, &data.targets).expect("as many targets as the batch has"));
+        targets
+            .assign(&ArrayView::from_shape(shape, &data.targets).expect("as many targets as the batch has"));
         let step = Step { index: self.steps, ..Step::default() };
-        let loss = self.plan.step(self.network.params(), &mut self.gradient, &step).expect("labels are classes");
+        let loss =
+            self.plan.step(self.network.params(), &mut self.gradient, &step).expect("labels are classes");
         self.optimizer.step(self.network.params_mut(), &self.gradient);
         self.steps += 1;
         loss

@@ -1,8 +1,8 @@
 //! A training step as one would write it by hand for one network: loops over slices that were allocated before,
 //! matrix products by the crate `gemm`, no graph.
 
-use nn_train::ops::simd::dispatch;
 use nn_train::core::Real;
+use nn_train::ops::simd::dispatch;
 
 use crate::gemm_crate::{Read, gemm};
 use crate::networks::{LEARNING_RATE, Spec, Task, Update};
@@ -39,7 +39,8 @@ impl StraightLine {
             Layer { input, output, values, gradient: zeros.clone(), first: zeros.clone(), second: zeros }
         };
         let layers: Vec<Layer> = spec.sizes.windows(2).enumerate().map(layer).collect();
-        let outputs: Vec<Vec<f32>> = layers.iter().map(|layer| vec![0.0; spec.batch * layer.output]).collect();
+        let outputs: Vec<Vec<f32>> =
+            layers.iter().map(|layer| vec![0.0; spec.batch * layer.output]).collect();
         StraightLine { spec, layers, deltas: outputs.clone(), outputs, steps: 0 }
     }
 
@@ -83,7 +84,13 @@ impl StraightLine {
             let x = if i == 0 { inputs } else { &self.outputs[i - 1] };
             let delta = &here[0];
             sum_rows(delta, d_bias);
-            gemm((*output, *input, self.spec.batch), (delta, Read::Transposed), (x, Read::AsIs), 0.0, d_weight);
+            gemm(
+                (*output, *input, self.spec.batch),
+                (delta, Read::Transposed),
+                (x, Read::AsIs),
+                0.0,
+                d_weight,
+            );
             let Some(d_x) = before.last_mut() else { return };
             let weight = &values[..*input * *output];
             gemm((self.spec.batch, *input, *output), (delta, Read::AsIs), (weight, Read::AsIs), 0.0, d_x);
@@ -98,7 +105,7 @@ impl StraightLine {
 fn add_bias(rows: &mut [f32], bias: &[f32], activate: impl Fn(f32) -> f32) {
     dispatch(
         #[inline(always)]
-        || {
+        move || {
             for row in rows.chunks_exact_mut(bias.len()) {
                 for (z, b) in row.iter_mut().zip(bias) {
                     *z = activate(*z + b);
@@ -111,7 +118,7 @@ fn add_bias(rows: &mut [f32], bias: &[f32], activate: impl Fn(f32) -> f32) {
 fn scale_by(gradient: &mut [f32], output: &[f32], derivative: impl Fn(f32) -> f32) {
     dispatch(
         #[inline(always)]
-        || {
+        move || {
             for (g, &y) in gradient.iter_mut().zip(output) {
                 *g *= derivative(y);
             }
@@ -122,7 +129,7 @@ fn scale_by(gradient: &mut [f32], output: &[f32], derivative: impl Fn(f32) -> f3
 fn sum_rows(rows: &[f32], sums: &mut [f32]) {
     dispatch(
         #[inline(always)]
-        || {
+        move || {
             sums.fill(0.0);
             for row in rows.chunks_exact(sums.len()) {
                 for (sum, x) in sums.iter_mut().zip(row) {
@@ -157,7 +164,7 @@ fn binary_cross_entropy(z: &[f32], targets: &[f32], delta: &mut [f32]) -> f32 {
     let scale = 1.0 / z.len() as f32;
     dispatch(
         #[inline(always)]
-        || {
+        move || {
             let mut lanes = [0.0f32; 16];
             let rows = z.chunks_exact(16).zip(targets.chunks_exact(16)).zip(delta.chunks_exact_mut(16));
             for ((z, t), d) in rows {
@@ -181,7 +188,7 @@ fn update(rule: Update, step: i32, layer: &mut Layer) {
     let (rate, root) = ((f64::from(LR) / correction.0) as f32, correction.1 as f32);
     dispatch(
         #[inline(always)]
-        || match rule {
+        move || match rule {
             Update::Sgd => values.iter_mut().zip(&*gradient).for_each(|(w, g)| *w -= LR * g),
             Update::Momentum => values.iter_mut().zip(&*gradient).zip(first).for_each(|((w, g), v)| {
                 *v = 0.9 * *v + g;
@@ -191,11 +198,13 @@ fn update(rule: Update, step: i32, layer: &mut Layer) {
                 *v = 0.9 * *v + g;
                 *w -= LR * (g + 0.9 * *v);
             }),
-            Update::Adam => values.iter_mut().zip(&*gradient).zip(first.iter_mut().zip(second)).for_each(|((w, g), (m, v))| {
-                *m = 0.9 * *m + 0.1 * g;
-                *v = 0.999 * *v + 0.001 * g * g;
-                *w -= rate * *m / (v.sqrt() / root + 1e-8);
-            }),
+            Update::Adam => values.iter_mut().zip(&*gradient).zip(first.iter_mut().zip(second)).for_each(
+                |((w, g), (m, v))| {
+                    *m = 0.9 * *m + 0.1 * g;
+                    *v = 0.999 * *v + 0.001 * g * g;
+                    *w -= rate * *m / (v.sqrt() / root + 1e-8);
+                },
+            ),
         },
     );
 }

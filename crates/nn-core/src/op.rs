@@ -283,7 +283,7 @@ pub fn evaluate<F: Real>(
     step: &Step,
     inputs: &[View<'_, F>],
 ) -> Result<Evaluated<F>, crate::error::EvaluateError> {
-    let shapes: Vec<&[usize]> = inputs.iter().map(|x| x.shape()).collect();
+    let shapes: Vec<&[usize]> = inputs.iter().map(View::shape).collect();
     let outline = op.infer(&shapes)?;
     op.check(inputs)?;
     let mut output = ArrayD::from_elem(IxDyn(&outline.shape), F::zero());

@@ -22,7 +22,8 @@ pub(crate) fn compile<F: Real>(
     fuse(&mut nodes, &roots);
     let homes = find_homes(&nodes);
     let wanted = reachable(&nodes, &roots);
-    let order: Vec<usize> = (0..nodes.len()).filter(|&i| wanted[i] && is_computed(&nodes, &homes, i)).collect();
+    let order: Vec<usize> =
+        (0..nodes.len()).filter(|&i| wanted[i] && is_computed(&nodes, &homes, i)).collect();
     let mut compiler = Compiler {
         value_want: vec![None; nodes.len()],
         gradient_want: vec![None; nodes.len()],
@@ -177,7 +178,9 @@ impl<F: Real> Compiler<F> {
                 continue;
             }
             let applied = self.applied(node).clone();
-            for (&input, _) in applied.inputs.iter().zip(&applied.outline.reads_input).filter(|(_, reads)| **reads) {
+            for (&input, _) in
+                applied.inputs.iter().zip(&applied.outline.reads_input).filter(|(_, reads)| **reads)
+            {
                 self.keep_value(input, moment);
             }
             if applied.outline.reads_output {
@@ -221,7 +224,8 @@ impl<F: Real> Compiler<F> {
 
     /// The gradient of the value of operation `root` exists from `moment` on.
     fn want_gradient(&mut self, root: usize, moment: usize) {
-        if self.value_want[root].is_some() && self.needs_gradient[root] && self.gradient_want[root].is_none() {
+        if self.value_want[root].is_some() && self.needs_gradient[root] && self.gradient_want[root].is_none()
+        {
             self.gradient_want[root] = Some(self.planner.want(moment, moment, self.len(root)));
         }
     }
@@ -241,19 +245,23 @@ impl<F: Real> Compiler<F> {
                 let outline = &self.applied(self.order[k]).outline;
                 (outline.saved, outline.scratch)
             };
-            let last = if steps.get(k).is_some_and(Option::is_some) { self.backward_moment(k) } else { k + 1 };
+            let last =
+                if steps.get(k).is_some_and(Option::is_some) { self.backward_moment(k) } else { k + 1 };
             let saved = (saved > 0).then(|| (self.planner.want(k + 1, last, saved), saved));
             let scratch = (scratch > 0).then(|| (self.planner.want(k + 1, k + 1, scratch), scratch));
             rooms.push((saved, scratch));
         }
         let slots = self.planner.assign();
-        let room = |want: Option<(usize, usize)>| want.map(|(want, len)| Room { slot: slots.of_want[want], len });
+        let room =
+            |want: Option<(usize, usize)>| want.map(|(want, len)| Room { slot: slots.of_want[want], len });
         let mut constants = vec![];
         let places = self.places(recording, &slots.of_want, &mut constants);
         let gradient_places = self.gradient_places(recording, &slots.of_want);
         let mut touched = vec![false; recording.layout.params().len()];
         let mut instructions = vec![];
-        for (k, step) in (0..self.order.len()).zip(steps.into_iter().map(Some).chain(std::iter::repeat_with(|| None))) {
+        for (k, step) in
+            (0..self.order.len()).zip(steps.into_iter().map(Some).chain(std::iter::repeat_with(|| None)))
+        {
             let node = self.order[k];
             let applied = self.applied(node);
             let (saved, scratch) = rooms[k];

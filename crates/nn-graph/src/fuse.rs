@@ -53,7 +53,9 @@ fn add_bias<F: Real>(nodes: &[Node<F>], add: &Applied<F>, uses: &[usize]) -> Opt
         let Kind::MatMul(matmul) = &applied.kind else { return None };
         let (x, w) = (applied.inputs[0], applied.inputs[1]);
         let columns = *add.outline.shape.last()?;
-        let fits = nodes[bias].shape == [columns] && nodes[w].shape.len() == 2 && add.outline.shape == nodes[product].shape;
+        let fits = nodes[bias].shape == [columns]
+            && nodes[w].shape.len() == 2
+            && add.outline.shape == nodes[product].shape;
         if matmul.transpose_a || !fits {
             return None;
         }

@@ -159,7 +159,11 @@ impl<F: Real> Graph<F> {
 
     /// Records any operation, also one of your own.
     pub fn apply<'g, O: Op<F> + 'static>(&'g self, op: O, inputs: &[Var<'g, F>]) -> Var<'g, F> {
-        assert!(inputs.iter().all(|x| std::ptr::eq(x.graph, self)), "{}: an input is of another graph", op.name());
+        assert!(
+            inputs.iter().all(|x| std::ptr::eq(x.graph, self)),
+            "{}: an input is of another graph",
+            op.name()
+        );
         if inputs.iter().any(|x| x.id == NodeId::POISON) {
             return self.poison();
         }

@@ -45,11 +45,12 @@ impl SlotPlanner {
             let Interval { start, end, len } = self.wants[want];
             let free = |slot: &usize| busy_until[*slot].is_none_or(|until| until < start);
             let fits = |slot: usize| (slots.lens[slot] < len, slots.lens[slot].abs_diff(len), slot);
-            let slot = (0..slots.lens.len()).filter(free).min_by_key(|&slot| fits(slot)).unwrap_or_else(|| {
-                slots.lens.push(0);
-                busy_until.push(None);
-                slots.lens.len() - 1
-            });
+            let slot =
+                (0..slots.lens.len()).filter(free).min_by_key(|&slot| fits(slot)).unwrap_or_else(|| {
+                    slots.lens.push(0);
+                    busy_until.push(None);
+                    slots.lens.len() - 1
+                });
             slots.lens[slot] = slots.lens[slot].max(len);
             busy_until[slot] = Some(end);
             slots.of_want[want] = slot;

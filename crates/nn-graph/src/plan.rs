@@ -46,7 +46,12 @@ impl Spot {
         }
     }
 
-    fn view<'a, F: Real>(&self, slots: &'a [AlignedVec<F>], params: &'a [F], constants: &'a [AlignedVec<F>]) -> View<'a, F> {
+    fn view<'a, F: Real>(
+        &self,
+        slots: &'a [AlignedVec<F>],
+        params: &'a [F],
+        constants: &'a [AlignedVec<F>],
+    ) -> View<'a, F> {
         match &self.place {
             Place::Slot(slot) => self.view_of(&slots[*slot]),
             Place::Param(range) => self.view_of(&params[range.clone()]),
@@ -250,7 +255,8 @@ impl<F: Real> Plan<F> {
     /// # Errors
     /// When there is no placeholder of this name.
     pub fn input(&self, name: &str) -> Result<View<'_, F>, RunError> {
-        let input = self.inputs.iter().find(|input| input.name == name).ok_or_else(|| self.unknown_input(name))?;
+        let input =
+            self.inputs.iter().find(|input| input.name == name).ok_or_else(|| self.unknown_input(name))?;
         Ok(input.spot.view(&self.slots, &[], &self.constants))
     }
 
@@ -412,7 +418,8 @@ impl<F: Real> Plan<F> {
         views.extend(inputs.iter().map(|spot| spot.view(slots, params, constants)));
         let checked = if op.has_check() { op.check(&views) } else { Ok(()) };
         if checked.is_ok() {
-            let memory = Memory { saved: cut(&mut saved_buffer, *saved), scratch: cut(&mut scratch_buffer, *scratch) };
+            let memory =
+                Memory { saved: cut(&mut saved_buffer, *saved), scratch: cut(&mut scratch_buffer, *scratch) };
             op.forward(&step, &views, output.view_mut_of(&mut output_buffer), memory);
         }
         work.views = recycle(views);
@@ -450,7 +457,10 @@ impl<F: Real> Plan<F> {
         kept.extend(inputs.iter().zip(&backward.reads_input).map(read));
         let output_view = backward.reads_output.then(|| output.view(slots, params, constants));
         let d_output = backward.d_output.view(slots, params, constants);
-        let memory = Memory { saved: cut(&mut saved_buffer, *saved), scratch: cut(&mut scratch_buffer, backward.scratch) };
+        let memory = Memory {
+            saved: cut(&mut saved_buffer, *saved),
+            scratch: cut(&mut scratch_buffer, backward.scratch),
+        };
         op.backward(&step, &Io::new(&kept, output_view.as_ref()), memory, d_output, &mut grads);
 
         work.kept = recycle(kept);

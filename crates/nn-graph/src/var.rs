@@ -4,8 +4,9 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use nn_core::Real;
 use nn_ops::{
-    Abs, Activation, AddScalar, Clamp, Concat, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp, MatMul, Max, Maximum,
-    Mean, Minimum, MulScalar, Powf, Reciprocal, Reshape, Slice, Softmax, Sqrt, Square, Sum, Transpose,
+    Abs, Activation, AddScalar, Clamp, Concat, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp, MatMul,
+    Max, Maximum, Mean, Minimum, MulScalar, Powf, Reciprocal, Reshape, Slice, Softmax, Sqrt, Square, Sum,
+    Transpose,
 };
 
 use crate::Graph;

@@ -24,7 +24,9 @@ const EXPRESSIONS: &[(&str, Build)] = &[
         let product = x.matmul(c.t());
         ((product + b).tanh() * product).sum(&[])
     }),
-    ("an activation that reads its input", |[_, b, c, x]| x.linear(c, Some(b)).activation(Activation::Gelu).sum(&[])),
+    ("an activation that reads its input", |[_, b, c, x]| {
+        x.linear(c, Some(b)).activation(Activation::Gelu).sum(&[])
+    }),
     ("reshaped and transposed", |[a, b, ..]| {
         let t = a.reshape(&[2, 6]).t().reshape(&[3, 4]);
         (t * b + a.t().t()).exp().sum(&[0]).ln().sum(&[])

@@ -15,7 +15,9 @@ impl<F: Real> Module<F> for Flatten {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         let shape = input.shape();
         match shape.split_first() {
-            Some((&batch, features)) => input.reshape(&[batch as isize, features.iter().product::<usize>() as isize]),
+            Some((&batch, features)) => {
+                input.reshape(&[batch as isize, features.iter().product::<usize>() as isize])
+            }
             None => scope.graph().complain("flatten: expected an input with a batch axis, got a scalar"),
         }
     }

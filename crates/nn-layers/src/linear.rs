@@ -63,13 +63,17 @@ impl<F: Real> Module<F> for Linear {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         let shape = input.shape();
         let (Some(&features), true) = (shape.last(), shape.len() >= 2) else {
-            return scope.graph().complain(format!("linear: expected an input [batch, …, in], got shape {shape:?}"));
+            return scope
+                .graph()
+                .complain(format!("linear: expected an input [batch, …, in], got shape {shape:?}"));
         };
         let (Ok(bias_default), true) = (FanInUniform::of(features), self.out > 0) else {
-            let message = format!("linear: expected at least one input and one unit, got {features} and {}", self.out);
+            let message =
+                format!("linear: expected at least one input and one unit, got {features} and {}", self.out);
             return scope.graph().complain(message);
         };
-        let weight = scope.param("weight", &[self.out, features], Role::Weight, Arc::clone(&self.weight_init));
+        let weight =
+            scope.param("weight", &[self.out, features], Role::Weight, Arc::clone(&self.weight_init));
         let bias_init = self.bias_init.clone().unwrap_or_else(|| Arc::new(bias_default));
         let bias = self.has_bias.then(|| scope.param("bias", &[self.out], Role::Bias, bias_init));
         input.linear(weight, bias)

@@ -61,7 +61,13 @@ impl<'g, F: Real> Scope<'g, F> {
     }
 
     /// Declares a parameter under the path of the module.
-    pub fn param(&self, name: &str, shape: &[usize], role: Role, initializer: impl Initializer + 'static) -> Var<'g, F> {
+    pub fn param(
+        &self,
+        name: &str,
+        shape: &[usize],
+        role: Role,
+        initializer: impl Initializer + 'static,
+    ) -> Var<'g, F> {
         let declared = self.graph.layout().params().len();
         let param = self.graph.param(name, shape, role);
         if self.graph.layout().params().len() > declared {

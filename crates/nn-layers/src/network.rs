@@ -42,7 +42,11 @@ impl<F: Real> Network<F> {
     ///
     /// # Errors
     /// When shapes do not fit; the message names the module, the operation and both shapes.
-    pub fn new(module: impl Module<F> + 'static, input_shape: &[usize], seed: u64) -> Result<Self, RecordError> {
+    pub fn new(
+        module: impl Module<F> + 'static,
+        input_shape: &[usize],
+        seed: u64,
+    ) -> Result<Self, RecordError> {
         let graph = Graph::for_mode(Mode::Train);
         let scope = Scope::new(&graph);
         let output = module.record(&scope, graph.placeholder(INPUT, &batched(1, input_shape)));
@@ -100,7 +104,9 @@ impl<F: Real> Network<F> {
         for start in (0..samples).step_by(PREDICT_BATCH) {
             let range = start..samples.min(start + PREDICT_BATCH);
             let Network { module, input_shape, params, plans, .. } = self;
-            let plan = plans.get(range.len(), Mode::Eval, || prediction_plan(module.as_ref(), input_shape, range.len()))?;
+            let plan = plans.get(range.len(), Mode::Eval, || {
+                prediction_plan(module.as_ref(), input_shape, range.len())
+            })?;
             plan.feed(INPUT, inputs.slice_axis(Axis(0), range.clone().into()))?;
             plan.forward(params, &Step::default())?;
             outputs.slice_axis_mut(Axis(0), range.into()).assign(&plan.output(0));
@@ -109,7 +115,11 @@ impl<F: Real> Network<F> {
     }
 }
 
-fn prediction_plan<F: Real>(module: &dyn Module<F>, shape: &[usize], batch: usize) -> Result<Plan<F>, RecordError> {
+fn prediction_plan<F: Real>(
+    module: &dyn Module<F>,
+    shape: &[usize],
+    batch: usize,
+) -> Result<Plan<F>, RecordError> {
     let graph = Graph::for_mode(Mode::Eval);
     let output = module.record(&Scope::new(&graph), graph.placeholder(INPUT, &batched(batch, shape)));
     graph.forward_plan(&[output])

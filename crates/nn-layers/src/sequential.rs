@@ -40,7 +40,10 @@ impl<F: Real> Sequential<F> {
 
     /// Adds a module at the end.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "adds to a list, as in Keras; there is nothing to confuse it with")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "adds to a list, as in Keras; there is nothing to confuse it with"
+    )]
     pub fn add(mut self, module: impl Module<F> + 'static) -> Self {
         self.modules.push(Box::new(module));
         self

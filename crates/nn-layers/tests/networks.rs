@@ -28,7 +28,8 @@ fn predictions_are_those_of_the_formula_for_any_number_of_samples() {
     for samples in [0, 1, 5, 256, 600] {
         let x = ArrayD::from_shape_fn(vec![samples, 2, 4], |i| ((i[0] * 31 + i[1] * 7 + i[2]) as f64).sin());
         let y = network.predict(&x.view()).unwrap();
-        let matrix = |name: &str| network.params().get(name).unwrap().into_dimensionality().unwrap().to_owned();
+        let matrix =
+            |name: &str| network.params().get(name).unwrap().into_dimensionality().unwrap().to_owned();
         let (w1, w3): (Array2<f64>, Array2<f64>) = (matrix("1.weight"), matrix("3.weight"));
         let flat = x.to_shape((samples, 8)).unwrap();
         let hidden = (flat.dot(&w1.t()) + network.params().get("1.bias").unwrap()).mapv(f64::tanh);
@@ -45,7 +46,8 @@ fn initial_values_depend_on_the_seed_and_the_name_alone() {
         network.params().get(name).unwrap().to_owned()
     };
     let short = || Sequential::new().add(Linear::new(5)).add(Linear::new(5));
-    let long = || Sequential::new().add(Linear::new(5).weight_init(Zeros)).add(Linear::new(5)).add(Linear::new(1));
+    let long =
+        || Sequential::new().add(Linear::new(5).weight_init(Zeros)).add(Linear::new(5)).add(Linear::new(1));
     assert_eq!(values(short(), 1, "1.weight"), values(long(), 1, "1.weight"));
     assert_ne!(values(short(), 1, "1.weight"), values(short(), 2, "1.weight"));
     assert_ne!(values(short(), 1, "0.bias"), values(short(), 1, "1.bias"));
@@ -93,7 +95,8 @@ fn errors_name_the_module_and_the_shapes() {
     }
     let message = Network::<f32>::new(Linear::new(4), &[], 1).unwrap_err().to_string();
     assert_eq!(message, "linear: expected an input [batch, …, in], got shape [1]");
-    let message = Network::<f32>::new(Sequential::new().add(Linear::new(0)), &[2], 1).unwrap_err().to_string();
+    let message =
+        Network::<f32>::new(Sequential::new().add(Linear::new(0)), &[2], 1).unwrap_err().to_string();
     assert_eq!(message, "0: linear: expected at least one input and one unit, got 2 and 0");
     let mut network = Network::<f32>::new(Linear::new(4), &[3], 1).unwrap();
     let message = network.predict(&ArrayD::zeros(vec![2, 5]).view()).unwrap_err().to_string();

@@ -236,7 +236,7 @@ fn forward<F: Real>(op: &dyn Op<F>, inputs: &[ArrayD<F>]) -> ArrayD<F> {
 /// Runs forward with inputs and output in random layouts.
 fn check(case: &Case, rng: &mut Lcg) {
     let Case { label, op, inputs, expected } = case;
-    let shapes: Vec<&[usize]> = inputs.iter().map(|x| x.shape()).collect();
+    let shapes: Vec<&[usize]> = inputs.iter().map(ndarray::ArrayBase::shape).collect();
     let outline = op.infer(&shapes).unwrap();
     assert_eq!(outline.shape, expected.shape(), "{label}");
     let laid: Vec<_> = inputs.iter().map(|x| Laid::new(x, rng)).collect();

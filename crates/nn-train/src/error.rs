@@ -41,7 +41,9 @@ pub enum TrainError {
     },
     /// The loss became infinite or NaN. The parameters are those of the last step whose loss and gradient were
     /// finite.
-    #[error("step {step} (epoch {epoch}): the loss is {loss}; not finite first: {first}. The parameters are back at the last good step")]
+    #[error(
+        "step {step} (epoch {epoch}): the loss is {loss}; not finite first: {first}. The parameters are back at the last good step"
+    )]
     NonFinite {
         /// The step, from 0.
         step: u64,

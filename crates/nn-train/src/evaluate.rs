@@ -43,8 +43,14 @@ impl Tally {
         self.samples += samples;
         if let Some(labels) = labels {
             self.has_classes = true;
-            let hit = |(row, label): (ndarray::ArrayView1<'_, F>, &F)| F::from_usize(argmax(row.iter())) == *label;
-            self.correct += outputs.rows().into_iter().zip(labels).filter(|(row, label)| hit((row.view(), label))).count();
+            let hit =
+                |(row, label): (ndarray::ArrayView1<'_, F>, &F)| F::from_usize(argmax(row.iter())) == *label;
+            self.correct += outputs
+                .rows()
+                .into_iter()
+                .zip(labels)
+                .filter(|(row, label)| hit((row.view(), label)))
+                .count();
         }
     }
 
@@ -121,7 +127,8 @@ pub(crate) fn evaluate_with<F: Real>(
     let mut tally = Tally::default();
     let samples: Vec<usize> = (0..data.len()).collect();
     for batch in samples.chunks(EVALUATION_BATCH) {
-        let plan = plans.get(batch.len(), Mode::Eval, || plan_for(network, loss, data, batch.len(), Mode::Eval))?;
+        let plan =
+            plans.get(batch.len(), Mode::Eval, || plan_for(network, loss, data, batch.len(), Mode::Eval))?;
         run_batch(plan, network.params(), data, batch, &Step::default())?;
         tally_batch(&mut tally, plan, data)?;
     }
@@ -142,7 +149,11 @@ pub(crate) fn run_batch<F: Real>(
 }
 
 /// Adds the loss and accuracy of the batch that the plan has just run.
-pub(crate) fn tally_batch<F: Real>(tally: &mut Tally, plan: &Plan<F>, data: &Dataset<F>) -> Result<(), TrainError> {
+pub(crate) fn tally_batch<F: Real>(
+    tally: &mut Tally,
+    plan: &Plan<F>,
+    data: &Dataset<F>,
+) -> Result<(), TrainError> {
     let loss = *plan.output(1).first().expect("a loss is one number");
     let labels = if data.classes().is_some() { Some(plan.input(TARGETS)?) } else { None };
     tally.add(loss, &plan.output(0), labels.as_ref());

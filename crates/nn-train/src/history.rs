@@ -46,7 +46,8 @@ impl History {
 
     /// The epoch with the lowest validation loss; of equals the first.
     pub fn best(&self) -> Option<&EpochRecord> {
-        let loss = |record: &EpochRecord| record.validation.as_ref().map_or(f64::INFINITY, |valid| valid.loss);
+        let loss =
+            |record: &EpochRecord| record.validation.as_ref().map_or(f64::INFINITY, |valid| valid.loss);
         self.epochs.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)))
     }
 }

@@ -28,13 +28,20 @@ pub use nn_schedule as schedule;
 
 /// What most programs need: `use nn_train::prelude::*;`.
 pub mod prelude {
-    pub use crate::{EpochRecord, Evaluation, History, Progress, TrainError, Trainer, check_gradient, evaluate};
+    pub use crate::{
+        EpochRecord, Evaluation, History, Progress, TrainError, Trainer, check_gradient, evaluate,
+    };
     pub use nn_core::{Arena, Mode, Op, Real, Role, Step, Streams};
-    pub use nn_gradcheck::GradCheck;
     pub use nn_data::{Batches, Dataset, Standardizer};
+    pub use nn_gradcheck::GradCheck;
     pub use nn_graph::{Graph, Plan, Plans, Var};
     pub use nn_layers::{Activation, Flatten, Linear, Module, Network, Scope, Sequential};
     pub use nn_loss::{BinaryCrossEntropyWithLogits, MeanSquaredError, Reduction, SoftmaxCrossEntropy};
     pub use nn_optim::{Adam, Momentum, Nesterov, Optimizer, Rule, Sgd};
     pub use nn_schedule::Schedule;
 }
+
+/// Compiles and runs the programs of the README of the workspace.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct WorkspaceReadme;

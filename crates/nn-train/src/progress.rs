@@ -37,14 +37,21 @@ impl Display {
         let wants_bar = progress == Progress::Bar && std::io::stderr().is_terminal();
         let bar = wants_bar.then(|| {
             let template = "{prefix} [{bar:20}] {percent:>3} %  {msg}  eta {eta}";
-            let style = ProgressStyle::with_template(template).expect("a valid template").progress_chars("=> ");
+            let style =
+                ProgressStyle::with_template(template).expect("a valid template").progress_chars("=> ");
             ProgressBar::new(steps).with_style(style)
         });
         Display { progress, bar, shown: Instant::now(), samples: 0, began: Instant::now() }
     }
 
     /// A step is done; `so_far` is asked for only when it will be shown.
-    pub(crate) fn step(&mut self, step: u64, epoch: u64, samples: usize, so_far: impl FnOnce() -> Evaluation) {
+    pub(crate) fn step(
+        &mut self,
+        step: u64,
+        epoch: u64,
+        samples: usize,
+        so_far: impl FnOnce() -> Evaluation,
+    ) {
         self.samples += samples;
         let Some(bar) = &self.bar else { return };
         if self.shown.elapsed() >= REFRESH {

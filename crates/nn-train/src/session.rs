@@ -55,8 +55,18 @@ impl<'a, F: Real> Session<'a, F> {
         let optimizer = trainer.optimizer.clone();
         let snapshot = Snapshot { step: 0, params, optimizer: optimizer.clone() };
         let (plans, validation_plans) = (Plans::new(), Plans::new());
-        let mut session =
-            Session { trainer, network, data, batches, optimizer, gradient, plans, validation_plans, streams, snapshot };
+        let mut session = Session {
+            trainer,
+            network,
+            data,
+            batches,
+            optimizer,
+            gradient,
+            plans,
+            validation_plans,
+            streams,
+            snapshot,
+        };
         session.plan(trainer.batch_size.min(data.len()))?;
         Ok(session)
     }
@@ -155,7 +165,8 @@ impl<'a, F: Real> Session<'a, F> {
         let record = || plan_for(network, &trainer.loss, data, batch.len(), Mode::Train);
         let plan = plans.get(batch.len(), Mode::Train, record)?;
         let found = plan.find_non_finite(network.params(), &at)?;
-        let first = found.unwrap_or(NonFinite::Operation { path: String::new(), op: self.trainer.loss.name() });
+        let first =
+            found.unwrap_or(NonFinite::Operation { path: String::new(), op: self.trainer.loss.name() });
         if failed == 0 {
             return Ok(error(failed, first));
         }

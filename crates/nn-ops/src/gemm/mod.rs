@@ -149,9 +149,11 @@ fn multiply<F: Real, E>(
     match epilogue {
         None => start(&problem, None),
         Some(epilogue) => {
-            // SAFETY: the blocks lie in C and are disjoint, and nothing else uses C while the epilogue runs.
             let block = |rows: Range<usize>, cols: Range<usize>| {
-                epilogue(rows.start, cols.start, unsafe { view(&problem, rows, cols) });
+                let first = (rows.start, cols.start);
+                // SAFETY: the blocks lie in C and are disjoint, and nothing else uses C while the epilogue runs.
+                let block = unsafe { view(&problem, rows, cols) };
+                epilogue(first.0, first.1, block);
             };
             start(&problem, Some(&block));
         }
@@ -244,7 +246,7 @@ unsafe fn start_on<T: Real, S: Simd<T>>(p: &Problem<T>, done: Option<&Done<'_>>)
             run::<T, S>(p, 0..p.rows, 0..p.cols, parts, done);
         } else {
             let swapped = |rows: Range<usize>, cols: Range<usize>| {
-                done.into_iter().for_each(|f| f(cols.clone(), rows.clone()))
+                done.into_iter().for_each(|f| f(cols.clone(), rows.clone()));
             };
             run::<T, S>(&q, 0..q.rows, 0..q.cols, parts, done.map(|_| &swapped as &Done<'_>));
         }

@@ -94,9 +94,9 @@ unsafe fn enter<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>
                 }
                 let sums = multiply::<T, S, R, W>(t);
                 if t.c_col == 1 {
-                    write_rows::<T, S, R, W>(t, &sums)
+                    write_rows::<T, S, R, W>(t, &sums);
                 } else {
-                    write_strided::<T, S, R, W>(t, &sums)
+                    write_strided::<T, S, R, W>(t, &sums);
                 }
             },
         );
