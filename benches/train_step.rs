@@ -1,31 +1,39 @@
-//! Whole training steps on one thread, `f32`, all data in memory: the replayed graph beside straight-line code over
-//! the crate `gemm`.
-//!
-//! The two alternate, step by step in blocks, so that a noisy machine harms both alike; criterion then times each.
+//! Whole training steps on one thread, `f32`, all data in memory, the mean loss read in every step: the replayed graph
+//! beside straight-line code, which multiplies by the crate `gemm` (`prototype`) or by `nn-ops` (`straight_line`).
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nn_bench::graph_step::GraphStep;
-use nn_bench::networks::ALL;
-use nn_bench::straight_line::StraightLine;
 use std::time::Duration;
 
+use criterion::{
+    BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
+};
+use nn_bench::graph_step::GraphStep;
+use nn_bench::networks::{ALL, Spec};
+use nn_bench::straight_line::{Product, StraightLine};
+use nn_bench::{Batch, Data};
+
 fn train_step(criterion: &mut Criterion) {
-    let pool = nn_bench::single_thread();
     for spec in ALL {
-        let data = nn_bench::Data::new(&spec);
         let mut group = criterion.benchmark_group(format!("train_step/{}", spec.name));
         group.throughput(Throughput::Elements(spec.flops()));
         group.sample_size(20).measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
         let mut graph = GraphStep::new(spec);
-        group.bench_function(BenchmarkId::from_parameter("graph"), |b| {
-            pool.install(|| b.iter(|| graph.step(&data)));
-        });
-        let mut straight = StraightLine::new(spec, nn_bench::initial_weight);
-        group.bench_function(BenchmarkId::from_parameter("prototype"), |b| {
-            b.iter(|| straight.step(&data.inputs, &data.targets));
-        });
+        measure(&mut group, spec, "graph", |batch| graph.step(batch));
+        for (name, product) in [("prototype", Product::GemmCrate), ("straight_line", Product::NnOps)] {
+            let mut straight = StraightLine::new(spec, product);
+            measure(&mut group, spec, name, |batch| straight.step(batch));
+        }
         group.finish();
     }
+}
+
+fn measure(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    spec: Spec,
+    name: &str,
+    mut step: impl FnMut(&Batch) -> f32 + Send,
+) {
+    let mut data = Data::new(&spec);
+    group.bench_function(name, |b| nn_bench::single_thread().install(|| b.iter(|| step(data.take_next()))));
 }
 
 criterion_group!(benches, train_step);

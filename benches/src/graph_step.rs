@@ -5,11 +5,10 @@ use nn_train::init::Zeros;
 use nn_train::prelude::*;
 
 use crate::networks::{LEARNING_RATE, Spec, Task, Update};
-use crate::{Data, initial_weight};
+use crate::{Batch, initial_weight};
 
 /// A network with its plan and its optimizer.
 pub struct GraphStep {
-    spec: Spec,
     network: Network<f32>,
     plan: Plan<f32>,
     gradient: Arena<f32>,
@@ -48,27 +47,22 @@ impl GraphStep {
         let mut plan = graph.training_plan(cost, &[]).expect("shapes fit");
         plan.share_layout(network.params().layout());
         let gradient = network.params().clone();
-        GraphStep { spec, network, plan, gradient, optimizer: optimizer(spec.update), steps: 0 }
+        GraphStep { network, plan, gradient, optimizer: optimizer(spec.update), steps: 0 }
     }
 
     /// One training step, the batch copied into the plan; returns the mean loss.
-    pub fn step(&mut self, data: &Data) -> f32 {
+    pub fn step(&mut self, batch: &Batch) -> f32 {
         let [mut inputs, mut targets] = self.plan.inputs_mut(["inputs", "targets"]).expect("both are there");
-        inputs.as_slice_mut().expect("contiguous").copy_from_slice(&data.inputs);
+        inputs.as_slice_mut().expect("contiguous").copy_from_slice(&batch.inputs);
         let shape = targets.raw_dim();
         targets
-            .assign(&ArrayView::from_shape(shape, &data.targets).expect("as many targets as the batch has"));
+            .assign(&ArrayView::from_shape(shape, &batch.targets).expect("as many targets as the batch has"));
         let step = Step { index: self.steps, ..Step::default() };
         let loss =
             self.plan.step(self.network.params(), &mut self.gradient, &step).expect("labels are classes");
         self.optimizer.step(self.network.params_mut(), &self.gradient);
         self.steps += 1;
         loss
-    }
-
-    /// The network that is trained.
-    pub fn spec(&self) -> &Spec {
-        &self.spec
     }
 }
 

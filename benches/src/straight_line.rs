@@ -1,11 +1,13 @@
 //! A training step as one would write it by hand for one network: loops over slices that were allocated before,
-//! matrix products by the crate `gemm`, no graph.
+//! matrix products by the crate `gemm` or by `nn-ops`, no graph.
 
+use ndarray::{ArrayView2, ArrayViewMut2};
 use nn_train::core::Real;
 use nn_train::ops::simd::dispatch;
 
-use crate::gemm_crate::{Read, gemm};
+use crate::gemm_crate::{self, Read};
 use crate::networks::{LEARNING_RATE, Spec, Task, Update};
+use crate::{Batch, initial_weight};
 
 /// Parameters of one layer, their gradients and the optimizer's slots; weights then biases in each.
 struct Layer {
@@ -17,9 +19,38 @@ struct Layer {
     second: Vec<f32>,
 }
 
+/// Which matrix product is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// That of the crate `gemm`.
+    GemmCrate,
+    /// That of `nn-ops`.
+    NnOps,
+}
+
+impl Product {
+    /// c ← a·b on row-major matrices; see [`gemm_crate::gemm`].
+    fn run(self, (m, n, k): (usize, usize, usize), a: (&[f32], Read), b: (&[f32], Read), c: &mut [f32]) {
+        let view = |(data, read): (_, Read), rows, columns| match read {
+            Read::AsIs => ArrayView2::from_shape((rows, columns), data).expect("rows × columns elements"),
+            Read::Transposed => {
+                ArrayView2::from_shape((columns, rows), data).expect("as many").reversed_axes()
+            }
+        };
+        match self {
+            Product::GemmCrate => gemm_crate::gemm((m, n, k), a, b, 0.0, c),
+            Product::NnOps => {
+                let c = ArrayViewMut2::from_shape((m, n), c).expect("m × n elements");
+                nn_train::ops::gemm(1.0, view(a, m, k), view(b, k, n), 0.0, c);
+            }
+        }
+    }
+}
+
 /// A network with all its buffers.
 pub struct StraightLine {
     spec: Spec,
+    product: Product,
     layers: Vec<Layer>,
     /// The output of each layer.
     outputs: Vec<Vec<f32>>,
@@ -29,11 +60,11 @@ pub struct StraightLine {
 }
 
 impl StraightLine {
-    /// Begins with weights `init(layer, out, in)` and zero biases.
-    pub fn new(spec: Spec, mut init: impl FnMut(usize, usize, usize) -> Vec<f32>) -> Self {
+    /// Begins with the same weights as the graph.
+    pub fn new(spec: Spec, product: Product) -> Self {
         let layer = |(i, pair): (usize, &[usize])| {
             let (input, output) = (pair[0], pair[1]);
-            let mut values = init(i, output, input);
+            let mut values = initial_weight(i, output, input);
             values.resize(output * (input + 1), 0.0);
             let zeros = vec![0.0; values.len()];
             Layer { input, output, values, gradient: zeros.clone(), first: zeros.clone(), second: zeros }
@@ -41,11 +72,11 @@ impl StraightLine {
         let layers: Vec<Layer> = spec.sizes.windows(2).enumerate().map(layer).collect();
         let outputs: Vec<Vec<f32>> =
             layers.iter().map(|layer| vec![0.0; spec.batch * layer.output]).collect();
-        StraightLine { spec, layers, deltas: outputs.clone(), outputs, steps: 0 }
+        StraightLine { spec, product, layers, deltas: outputs.clone(), outputs, steps: 0 }
     }
 
-    /// One training step; returns the mean loss. `targets` are class numbers, or what is to be reconstructed.
-    pub fn step(&mut self, inputs: &[f32], targets: &[f32]) -> f32 {
+    /// One training step; returns the mean loss.
+    pub fn step(&mut self, Batch { inputs, targets }: &Batch) -> f32 {
         self.forward(inputs);
         let (z, delta) = (self.outputs.last().expect("layers"), self.deltas.last_mut().expect("layers"));
         let loss = match self.spec.task {
@@ -67,7 +98,7 @@ impl StraightLine {
             let x = before.last().map_or(inputs, |output| output);
             let (weight, bias) = layer.values.split_at(layer.input * layer.output);
             let shape = (self.spec.batch, layer.output, layer.input);
-            gemm(shape, (x, Read::AsIs), (weight, Read::Transposed), 0.0, &mut here[0]);
+            self.product.run(shape, (x, Read::AsIs), (weight, Read::Transposed), &mut here[0]);
             match self.spec.task {
                 _ if i == last => add_bias(&mut here[0], bias, |z| z),
                 Task::Classify => add_bias(&mut here[0], bias, |z| if z < 0.0 { 0.0 } else { z }),
@@ -84,16 +115,12 @@ impl StraightLine {
             let x = if i == 0 { inputs } else { &self.outputs[i - 1] };
             let delta = &here[0];
             sum_rows(delta, d_bias);
-            gemm(
-                (*output, *input, self.spec.batch),
-                (delta, Read::Transposed),
-                (x, Read::AsIs),
-                0.0,
-                d_weight,
-            );
+            let shape = (*output, *input, self.spec.batch);
+            self.product.run(shape, (delta, Read::Transposed), (x, Read::AsIs), d_weight);
             let Some(d_x) = before.last_mut() else { return };
             let weight = &values[..*input * *output];
-            gemm((self.spec.batch, *input, *output), (delta, Read::AsIs), (weight, Read::AsIs), 0.0, d_x);
+            let shape = (self.spec.batch, *input, *output);
+            self.product.run(shape, (delta, Read::AsIs), (weight, Read::AsIs), d_x);
             match self.spec.task {
                 Task::Classify => scale_by(d_x, x, |y| if y > 0.0 { 1.0 } else { 0.0 }),
                 Task::Autoencode => scale_by(d_x, x, |y| y * (1.0 - y)),

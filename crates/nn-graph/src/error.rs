@@ -16,7 +16,7 @@ pub enum RecordError {
         /// The inputs with their names and shapes.
         inputs: Vec<(String, Vec<usize>)>,
         /// What the operation says.
-        source: ShapeError,
+        source: Box<ShapeError>,
     },
     /// A parameter that was declared twice.
     Param(DuplicateParam),

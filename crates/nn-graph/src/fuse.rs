@@ -76,12 +76,12 @@ fn add_activation<F: Real>(
     if linear.activation != Activation::Identity || !activation.derivative_reads_output() {
         return None;
     }
-    let linear = Linear { activation, ..linear.clone() };
+    let linear = Linear { activation, ..*linear };
     Some((apply(nodes, linear, inner.inputs.clone())?, applied.inputs[0]))
 }
 
 fn apply<F: Real>(nodes: &[Node<F>], linear: Linear, inputs: Vec<usize>) -> Option<Applied<F>> {
     let shapes: Vec<&[usize]> = inputs.iter().map(|&i| &nodes[i].shape[..]).collect();
     let outline = Op::<F>::infer(&linear, &shapes).ok()?;
-    Some(Applied { op: Arc::new(linear.clone()), kind: Kind::Linear(linear), inputs, outline })
+    Some(Applied { op: Arc::new(linear), kind: Kind::Linear(linear), inputs, outline })
 }

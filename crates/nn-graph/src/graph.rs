@@ -185,7 +185,7 @@ impl<F: Real> Graph<F> {
                     (node.label(), node.shape.clone())
                 };
                 let inputs = inputs.iter().map(describe).collect();
-                self.fail(RecordError::Shape { path: self.path(), inputs, source })
+                self.fail(RecordError::Shape { path: self.path(), inputs, source: Box::new(source) })
             }
         }
     }
@@ -273,9 +273,9 @@ fn kind_of<O: Any>(op: &O) -> Kind {
     } else if op.is::<Add>() {
         Kind::Add
     } else if let Some(op) = op.downcast_ref::<MatMul>() {
-        Kind::MatMul(op.clone())
+        Kind::MatMul(*op)
     } else if let Some(op) = op.downcast_ref::<Linear>() {
-        Kind::Linear(op.clone())
+        Kind::Linear(*op)
     } else if let Some(op) = op.downcast_ref::<Activation>() {
         Kind::Activation(*op)
     } else {

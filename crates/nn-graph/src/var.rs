@@ -313,7 +313,7 @@ macro_rules! number_on_the_left {
         impl<'g> Div<Var<'g, $scalar>> for $scalar {
             type Output = Var<'g, $scalar>;
             fn div(self, right: Var<'g, $scalar>) -> Self::Output {
-                right.reciprocal() * self
+                right.graph.constant(ndarray::arr0(self).into_dyn()) / right
             }
         }
     )*};

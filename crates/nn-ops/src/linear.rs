@@ -15,7 +15,7 @@ use crate::{Activation, gemm};
 /// ([`Activation::derivative_reads_output`]); record the others as an operation of their own.
 ///
 /// Source: as `torch.nn.functional.linear`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linear {
     /// What is applied to the sum; [`Activation::Identity`] for nothing.
     pub activation: Activation,

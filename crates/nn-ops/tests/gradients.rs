@@ -373,7 +373,7 @@ fn linears(activations: &[Activation], margin: f64) -> impl Strategy<Value = Cas
         (inputs, Just(Linear { activation, weight_is_transposed: transposed }))
     };
     let far_enough = move |linear: &Linear, inputs: &[Laid]| {
-        let identity = Linear { activation: Activation::Identity, ..linear.clone() };
+        let identity = Linear { activation: Activation::Identity, ..*linear };
         let views: Vec<_> = inputs.iter().map(Laid::view).collect();
         let sums = evaluate(&identity, &Step::default(), &views).unwrap().output;
         sums.iter().all(|z| z.abs() >= margin)
