@@ -218,20 +218,26 @@ fn update(rule: Update, step: i32, layer: &mut Layer) {
         move || match rule {
             Update::Sgd => values.iter_mut().zip(&*gradient).for_each(|(w, g)| *w -= LR * g),
             Update::Momentum => values.iter_mut().zip(&*gradient).zip(first).for_each(|((w, g), v)| {
-                *v = 0.9 * *v + g;
+                *v = flush(0.9 * *v + g);
                 *w -= LR * *v;
             }),
             Update::Nesterov => values.iter_mut().zip(&*gradient).zip(first).for_each(|((w, g), v)| {
-                *v = 0.9 * *v + g;
+                *v = flush(0.9 * *v + g);
                 *w -= LR * (g + 0.9 * *v);
             }),
             Update::Adam => values.iter_mut().zip(&*gradient).zip(first.iter_mut().zip(second)).for_each(
                 |((w, g), (m, v))| {
-                    *m = 0.9 * *m + 0.1 * g;
-                    *v = 0.999 * *v + 0.001 * g * g;
+                    *m = flush(0.9 * *m + 0.1 * g);
+                    *v = flush(0.999 * *v + 0.001 * g * g);
                     *w -= rate * *m / (v.sqrt() / root + 1e-8);
                 },
             ),
         },
     );
+}
+
+/// Zero instead of a subnormal number, as the optimizers of `nn-optim` do it.
+#[inline(always)]
+fn flush(x: f32) -> f32 {
+    if x.abs() < f32::MIN_POSITIVE { 0.0 } else { x }
 }

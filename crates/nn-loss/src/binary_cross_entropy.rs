@@ -85,7 +85,7 @@ fn is_probability<F: Real>(t: F) -> bool {
 fn all_probabilities<F: Real>(targets: &[F]) -> bool {
     dispatch(
         #[inline(always)]
-        || targets.iter().fold(true, |all, &t| all & (t >= F::zero()) & (t <= F::one())),
+        move || targets.iter().fold(true, |all, &t| all & (t >= F::zero()) & (t <= F::one())),
     )
 }
 

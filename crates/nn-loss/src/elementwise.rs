@@ -67,7 +67,7 @@ fn tile<F: Real>(a: &[F], b: &[F], losses: &mut [F], saved: &mut [F], f: &impl F
     let (a, b, saved) = (&a[..len], &b[..len], &mut saved[..len]);
     dispatch(
         #[inline(always)]
-        || {
+        move || {
             for i in 0..len {
                 (losses[i], saved[i]) = f(a[i], b[i]);
             }

@@ -79,7 +79,7 @@ pub(crate) fn write_scaled<F: Real>(
 fn scale_slice<F: Real>(source: &[F], scale: F, target: &mut [F], accumulate: bool) {
     dispatch(
         #[inline(always)]
-        || {
+        move || {
             if accumulate {
                 for (t, &s) in target.iter_mut().zip(source) {
                     *t += s * scale;

@@ -234,7 +234,7 @@ fn rows_forward<F: Real>(block: &mut [F], targets: ArrayView1<'_, F>, losses: &m
 fn update<F: Real>(values: &mut [F], f: impl Fn(F) -> F) {
     dispatch(
         #[inline(always)]
-        || {
+        move || {
             for v in values {
                 *v = f(*v);
             }

@@ -215,3 +215,20 @@ fn refuse_hyperparameters_out_of_range() {
         assert_eq!(error.map(|e| e.to_string()).as_deref(), Some(message));
     }
 }
+
+/// 0.9 times the smallest subnormal number is rounded to itself: without care a momentum never becomes zero.
+#[test]
+fn slots_do_not_stay_subnormal_when_the_gradient_has_become_zero() {
+    for member in members::<f32>() {
+        let mut optimizer = Optimizer::new((member.rule)());
+        let mut w = [1.0f32; 40];
+        optimizer.step(&mut w, &[1e-6; 40]);
+        for _ in 0..3000 {
+            optimizer.step(&mut w, &[0.0; 40]);
+        }
+        for (slot, values) in optimizer.slots() {
+            let is_subnormal = |x: &f32| *x != 0.0 && x.abs() < f32::MIN_POSITIVE;
+            assert!(!values.as_slice().iter().any(is_subnormal), "{}: {slot}", member.name);
+        }
+    }
+}
