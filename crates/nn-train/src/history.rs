@@ -21,13 +21,13 @@ pub struct EpochRecord {
 }
 
 impl fmt::Display for EpochRecord {
-    /// One line of at most 79 columns.
+    /// One line of at most 79 columns, if losses are below 100.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "epoch {:>3}  {}", self.epoch, self.train)?;
         if let Some(validation) = &self.validation {
             write!(f, "  valid {validation}")?;
         }
-        write!(f, "  {:>5.1} s", self.duration.as_secs_f64())
+        write!(f, "  {:>6.2} s", self.duration.as_secs_f64())
     }
 }
 
