@@ -1,5 +1,7 @@
 //! Learns to read handwritten digits from the embedded 8×8 images; checks its own gradient first.
 
+use std::error::Error;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
@@ -39,14 +41,23 @@ fn module<F: Real>() -> Sequential<F> {
 }
 
 /// The digits, divided into training and test part and scaled to mean 0 and standard deviation 1 of the former.
-fn parts<F: Real>(seed: u64) -> Result<[Dataset<F>; 2], Box<dyn std::error::Error>> {
+fn parts<F: Real>(seed: u64) -> Result<[Dataset<F>; 2], Box<dyn Error>> {
     let [train, test] = digits::load().split_stratified([0.8, 0.2], Streams::new(seed))?;
     let scaler = Standardizer::per_set(&train)?;
     Ok([scaler.apply(train)?, scaler.apply(test)?])
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
 
     println!("Gradient check of the network, in f64, on 8 samples:");
@@ -75,7 +86,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Draws up to six test digits that the network takes for another, side by side.
-fn show_mistakes(network: &mut Network<f32>, test: &Dataset<f32>) -> Result<(), Box<dyn std::error::Error>> {
+fn show_mistakes(network: &mut Network<f32>, test: &Dataset<f32>) -> Result<(), Box<dyn Error>> {
     let outputs = network.predict(&test.inputs().view())?;
     let labels = test.labels().unwrap_or_default();
     let read = |i: usize| (0..10).max_by(|&a, &b| outputs[[i, a]].total_cmp(&outputs[[i, b]])).unwrap_or(0);

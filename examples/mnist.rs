@@ -1,6 +1,8 @@
 //! Learns the MNIST digits from the four IDX files.
 
+use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
@@ -37,8 +39,17 @@ struct Args {
     threads: Option<usize>,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let set = mnist::load::<f32>(&args.data)?;
     let scaler = Standardizer::per_set(&set.train)?;

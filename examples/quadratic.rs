@@ -1,6 +1,9 @@
 //! The first program in many frameworks: minimises w² − 10w + 25 by gradient descent, its coefficients fed through
 //! a placeholder.
 
+use std::error::Error;
+use std::process::ExitCode;
+
 use clap::Parser;
 use ndarray::arr1;
 use nn_train::prelude::*;
@@ -19,9 +22,17 @@ struct Args {
     rate: f64,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let graph = Graph::<f64>::new();
     let w = graph.param("w", &[], Role::Weight);
     let k = graph.placeholder("coefficients", &[3]);

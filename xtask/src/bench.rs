@@ -1,4 +1,7 @@
 //! `cargo xtask bench`: the criterion benchmarks, in one table.
+//!
+//! It shows the best of each benchmark's samples: on a machine that others use too, the best times are the ones that
+//! can be compared.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +19,7 @@ const REFERENCE: &str = "prototype";
 struct Outcome {
     /// `group/function/parameter`.
     name: String,
-    /// Time of one iteration.
+    /// Time of one iteration in the best sample.
     nanoseconds: f64,
     /// What one iteration works through: how many, and of what.
     throughput: Option<(f64, &'static str)>,
@@ -56,10 +59,10 @@ fn collect(folder: &Path, since: SystemTime, outcomes: &mut Vec<Outcome>) -> std
         if !path.is_dir() {
             continue;
         }
-        let estimates = path.join("estimates.json");
-        if path.ends_with("new") && estimates.is_file() {
-            if fs::metadata(&estimates)?.modified()? >= since {
-                outcomes.extend(outcome(&read_json(&path.join("benchmark.json"))?, &read_json(&estimates)?));
+        let sample = path.join("sample.json");
+        if path.ends_with("new") && sample.is_file() {
+            if fs::metadata(&sample)?.modified()? >= since {
+                outcomes.extend(outcome(&read_json(&path.join("benchmark.json"))?, &read_json(&sample)?));
             }
         } else {
             collect(&path, since, outcomes)?;
@@ -72,21 +75,22 @@ fn read_json(path: &Path) -> std::io::Result<Value> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
 }
 
-/// The result from criterion's two files; the time is the slope where it fitted one, else the mean, as criterion has it.
-fn outcome(benchmark: &Value, estimates: &Value) -> Option<Outcome> {
-    let estimate = |name: &str| estimates[name]["point_estimate"].as_f64();
+/// The result from criterion's two files.
+fn outcome(benchmark: &Value, sample: &Value) -> Option<Outcome> {
+    let (times, iterations) = (sample["times"].as_array()?, sample["iters"].as_array()?);
+    let each = times.iter().zip(iterations).filter_map(|(time, n)| Some(time.as_f64()? / n.as_f64()?));
     let throughput = &benchmark["throughput"];
     let both = &throughput["ElementsAndBytes"];
     let units = [
-        (&throughput["Elements"], "elem/s"),
-        (&both["elements"], "elem/s"),
+        (&throughput["Elements"], "/s"),
+        (&both["elements"], "/s"),
         (&throughput["Bytes"], "B/s"),
         (&throughput["BytesDecimal"], "B/s"),
         (&throughput["Bits"], "bit/s"),
     ];
     Some(Outcome {
         name: benchmark["full_id"].as_str()?.to_owned(),
-        nanoseconds: estimate("slope").or_else(|| estimate("mean"))?,
+        nanoseconds: each.min_by(f64::total_cmp)?,
         throughput: units.into_iter().find_map(|(count, unit)| Some((count.as_f64()?, unit))),
     })
 }
@@ -108,7 +112,7 @@ fn ratio(outcome: &Outcome, all: &[Outcome]) -> Option<f64> {
 
 /// The results with columns for what at least one of them has.
 fn table(outcomes: &[Outcome]) -> String {
-    let mut rows = vec![["benchmark", "time", "throughput", "/ prototype"].map(str::to_owned)];
+    let mut rows = vec![["benchmark", "best time", "throughput", "/ prototype"].map(str::to_owned)];
     rows.extend(outcomes.iter().map(|outcome| {
         let throughput = outcome.throughput.map_or(String::new(), |(count, unit)| {
             format!("{}{unit}", scaled(count / outcome.nanoseconds * 1e9))
@@ -162,13 +166,13 @@ mod tests {
 
     #[test]
     fn reads_what_criterion_writes() {
-        let estimates = json!({"mean": {"point_estimate": 2000.0}, "slope": {"point_estimate": 1000.0}});
+        let sample = json!({"iters": [1.0, 2.0, 3.0], "times": [1500.0, 2000.0, 3300.0]});
         let benchmark = json!({"full_id": "a/b", "throughput": {"Elements": 64}});
-        assert_eq!(outcome(&benchmark, &estimates), Some(result("a/b", 1000.0, Some((64.0, "elem/s")))));
-        let estimates = json!({"mean": {"point_estimate": 2000.0}, "slope": null});
+        assert_eq!(outcome(&benchmark, &sample), Some(result("a/b", 1000.0, Some((64.0, "/s")))));
         let benchmark = json!({"full_id": "a/b", "throughput": null});
-        assert_eq!(outcome(&benchmark, &estimates), Some(result("a/b", 2000.0, None)));
-        assert_eq!(outcome(&json!({}), &estimates), None);
+        assert_eq!(outcome(&benchmark, &sample), Some(result("a/b", 1000.0, None)));
+        assert_eq!(outcome(&benchmark, &json!({"iters": [], "times": []})), None);
+        assert_eq!(outcome(&json!({}), &sample), None);
     }
 
     #[test]
@@ -178,7 +182,7 @@ mod tests {
             let folder = root.join(folder);
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("benchmark.json"), r#"{"full_id": "group/graph"}"#).unwrap();
-            fs::write(folder.join("estimates.json"), r#"{"mean": {"point_estimate": 5.0}}"#).unwrap();
+            fs::write(folder.join("sample.json"), r#"{"iters": [2.0], "times": [10.0]}"#).unwrap();
         }
         let found = |since| {
             let mut outcomes = Vec::new();
@@ -208,18 +212,18 @@ mod tests {
     #[test]
     fn the_table_fits_a_terminal() {
         let all = [
-            result("train_step/784-128-10 adam/graph", 321_000.0, Some((64.0, "elem/s"))),
-            result("train_step/784-128-10 adam/prototype", 320_000.0, Some((64.0, "elem/s"))),
+            result("train_step/784-128-10 adam/graph", 321_000.0, Some((64.0, "/s"))),
+            result("train_step/784-128-10 adam/prototype", 320_000.0, Some((64.0, "/s"))),
             result(&"long/".repeat(30), 33.9e6, None),
         ];
         let expected = "\
-benchmark                                 time     throughput  / prototype
-train_step/784-128-10 adam/graph      321.0 µs  199.4 kelem/s        1.003
-train_step/784-128-10 adam/prototype  320.0 µs  200.0 kelem/s
+benchmark                             best time  throughput  / prototype
+train_step/784-128-10 adam/graph       321.0 µs   199.4 k/s        1.003
+train_step/784-128-10 adam/prototype   320.0 µs   200.0 k/s
 ";
         assert_eq!(table(&all[..2]), expected);
         assert!(table(&all).lines().all(|line| line.chars().count() <= 80), "{}", table(&all));
-        assert_eq!(table(&all[2..]).lines().next().unwrap().split_whitespace().count(), 2);
+        assert_eq!(table(&all[2..]).lines().next().unwrap().split_whitespace().count(), 3);
     }
 
     #[test]
