@@ -73,10 +73,35 @@ impl ParamSpec {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "Vec<Declaration>", try_from = "Vec<Declaration>"))]
 pub struct ParamLayout {
     params: Vec<ParamSpec>,
     by_name: HashMap<String, usize>,
     buffer_len: usize,
+}
+
+/// Name, shape and role of a parameter: from them alone a layout is built, so a saved one cannot contradict itself.
+#[cfg(feature = "serde")]
+type Declaration = (String, Vec<usize>, Role);
+
+#[cfg(feature = "serde")]
+impl From<ParamLayout> for Vec<Declaration> {
+    fn from(layout: ParamLayout) -> Self {
+        layout.params.into_iter().map(|spec| (spec.name, spec.shape, spec.role)).collect()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Vec<Declaration>> for ParamLayout {
+    type Error = DuplicateParam;
+
+    fn try_from(declarations: Vec<Declaration>) -> Result<Self, DuplicateParam> {
+        let mut layout = ParamLayout::new();
+        for (name, shape, role) in declarations {
+            layout.add(&name, &shape, role)?;
+        }
+        Ok(layout)
+    }
 }
 
 /// Elements to which the beginning of each parameter is rounded up.
@@ -148,5 +173,23 @@ impl ParamLayout {
     /// The number of elements of a buffer of this layout, with padding.
     pub fn buffer_len(&self) -> usize {
         self.buffer_len
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::{ParamLayout, Role};
+
+    #[test]
+    fn is_saved_and_loaded() {
+        let mut layout = ParamLayout::new();
+        layout.add("0.weight", &[3, 2], Role::Weight).unwrap();
+        layout.add("0.bias", &[3], Role::Bias).unwrap();
+        let text = serde_json::to_string(&layout).unwrap();
+        assert_eq!(text, r#"[["0.weight",[3,2],"Weight"],["0.bias",[3],"Bias"]]"#);
+        assert_eq!(serde_json::from_str::<ParamLayout>(&text).unwrap(), layout);
+        let twice = text.replace("0.bias", "0.weight");
+        let message = serde_json::from_str::<ParamLayout>(&twice).unwrap_err().to_string();
+        assert!(message.starts_with("parameter `0.weight` of shape [3] exists already"), "{message}");
     }
 }

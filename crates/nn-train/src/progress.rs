@@ -36,7 +36,7 @@ impl Display {
     pub(crate) fn new(progress: Progress, steps: u64) -> Self {
         let wants_bar = progress == Progress::Bar && std::io::stderr().is_terminal();
         let bar = wants_bar.then(|| {
-            let template = "{prefix} [{bar:20}] {percent:>3} %  {msg}  eta {eta}";
+            let template = "{prefix} [{bar:14}] {percent:>3} %  {msg}  eta {eta}";
             let style =
                 ProgressStyle::with_template(template).expect("a valid template").progress_chars("=> ");
             ProgressBar::new(steps).with_style(style)
