@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adam;
+mod groups;
 mod momentum;
 mod nesterov;
 mod optimizer;
@@ -15,7 +16,7 @@ pub use momentum::Momentum;
 pub use nesterov::Nesterov;
 pub use optimizer::Optimizer;
 pub use pass::Pass;
-pub use rule::{Context, MAX_SLOTS, Rule};
+pub use rule::{Context, Decay, MAX_SCALARS, MAX_SLOTS, Rule};
 pub use sgd::Sgd;
 pub use state::{State, StateError};
 pub use values::{Values, ValuesMut};

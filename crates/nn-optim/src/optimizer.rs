@@ -1,14 +1,15 @@
 //! The driver: from a rule to steps.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
-use nn_core::{Arena, ParamLayout, RangeError, Real, check_range};
+use nn_core::{Arena, ParamLayout, RangeError, Real};
 
-use crate::rule::check_learning_rate;
-use crate::state::{check_layout, check_slots};
-use crate::{Context, MAX_SLOTS, Pass, Rule, State, StateError, Values, ValuesMut};
+use crate::groups::{Settings, Span, spans};
+use crate::pass::Blend;
+use crate::rule::{check_learning_rate, check_weight_decay};
+use crate::state::{check_layout, check_slots, ordered_scalars};
+use crate::{Context, Decay, MAX_SCALARS, MAX_SLOTS, Pass, Rule, State, StateError, Values, ValuesMut};
 
 /// Steps parameters by a [`Rule`]: owns the slots, the step count, the learning rate and the weight decay.
 ///
@@ -41,7 +42,9 @@ pub struct Optimizer<F: Real> {
     rule: Arc<dyn Rule<F>>,
     learning_rate: f64,
     weight_decay: f64,
+    decay: Decay,
     step: u64,
+    scalars: [f64; MAX_SCALARS],
     memory: Option<Memory<F>>,
 }
 
@@ -49,43 +52,53 @@ pub struct Optimizer<F: Real> {
 #[derive(Clone, Debug)]
 struct Memory<F: Real> {
     layout: Arc<ParamLayout>,
-    /// Runs of trained parameters that nothing but padding separates.
-    spans: Vec<Range<usize>>,
+    spans: Vec<Span>,
     slots: Vec<Arena<F>>,
 }
 
-impl<F: Real> Memory<F> {
-    fn new(layout: Arc<ParamLayout>, slots: usize) -> Self {
-        let mut spans: Vec<Range<usize>> = Vec::new();
-        let mut adjoins = false;
-        for spec in layout.params() {
-            match spans.last_mut() {
-                Some(span) if adjoins && spec.role.is_trained() => span.end = spec.range().end,
-                _ if spec.role.is_trained() => spans.push(spec.range()),
-                _ => {}
-            }
-            adjoins = spec.role.is_trained();
+/// One step, as it is for all parameters.
+struct Step {
+    /// The weight decay of the context is that of the optimizer, wherever it acts.
+    context: Context,
+    decay: Decay,
+    /// Factor of the gradient.
+    scale: f64,
+}
+
+impl Step {
+    /// The step as it is for parameters with these settings.
+    fn with(&self, settings: Settings) -> (Context, Blend) {
+        let learning_rate = self.context.learning_rate * settings.rate_factor;
+        let weight_decay = settings.weight_decay.unwrap_or(self.context.weight_decay);
+        let (mut coupled, mut keep, mut inside) = (0.0, 1.0, 0.0);
+        match settings.decay.unwrap_or(self.decay) {
+            Decay::Coupled => coupled = weight_decay,
+            Decay::Decoupled => keep = 1.0 - learning_rate * weight_decay,
+            Decay::Inside => inside = weight_decay,
         }
-        let slots = (0..slots).map(|_| Arena::zeros(Arc::clone(&layout))).collect();
+        let context = Context { learning_rate, weight_decay: inside, ..self.context };
+        (context, Blend { scale: self.scale, decay: coupled, keep })
+    }
+}
+
+impl<F: Real> Memory<F> {
+    fn new(layout: Arc<ParamLayout>, rule: &dyn Rule<F>) -> Self {
+        let spans = spans(&layout, rule.per_tensor());
+        let slots = rule.slots().iter().map(|_| Arena::zeros(Arc::clone(&layout))).collect();
         Memory { layout, spans, slots }
     }
 
-    fn update(
-        &mut self,
-        rule: &dyn Rule<F>,
-        context: Context,
-        w: &mut [F],
-        g: &[F],
-        (scale, decay): (f64, f64),
-    ) {
+    fn update(&mut self, rule: &dyn Rule<F>, step: &Step, w: &mut [F], g: &[F]) {
         let used = self.slots.len();
-        for span in &self.spans {
+        for Span { range, first, settings } in &self.spans {
             let mut slots: [&mut [F]; MAX_SLOTS] = Default::default();
             for (slot, arena) in slots.iter_mut().zip(&mut self.slots) {
-                *slot = &mut arena.as_mut_slice()[span.clone()];
+                *slot = &mut arena.as_mut_slice()[range.clone()];
             }
-            let (w, g) = (&mut w[span.clone()], &g[span.clone()]);
-            rule.update(context, Pass::new(w, g, slots, used, scale, decay));
+            let (w, g) = (&mut w[range.clone()], &g[range.clone()]);
+            let (context, blend) = step.with(*settings);
+            let tensor = rule.per_tensor().then(|| &self.layout.params()[*first]);
+            rule.update(context, Pass::new(w, g, slots, used, blend, tensor));
         }
     }
 }
@@ -94,18 +107,27 @@ impl<F: Real> Optimizer<F> {
     /// An optimizer whose slots are made at the first step, for the shape that it meets there.
     ///
     /// # Panics
-    /// When the rule has more than [`MAX_SLOTS`] slots.
+    /// When the rule has more than [`MAX_SLOTS`] slots or [`MAX_SCALARS`] scalars.
     #[track_caller]
     pub fn new(rule: impl Rule<F> + 'static) -> Self {
         assert!(rule.slots().len() <= MAX_SLOTS, "{} has more than {MAX_SLOTS} slots", rule.name());
-        let learning_rate = rule.learning_rate();
-        Optimizer { rule: Arc::new(rule), learning_rate, weight_decay: 0.0, step: 0, memory: None }
+        let scalars = rule.scalars().len();
+        assert!(scalars <= MAX_SCALARS, "{} has more than {MAX_SCALARS} scalars", rule.name());
+        Optimizer {
+            learning_rate: rule.learning_rate(),
+            weight_decay: rule.weight_decay(),
+            decay: rule.decay(),
+            rule: Arc::new(rule),
+            step: 0,
+            scalars: [0.0; MAX_SCALARS],
+            memory: None,
+        }
     }
 
     /// An optimizer for the parameters of this layout.
     ///
     /// # Panics
-    /// When the rule has more than [`MAX_SLOTS`] slots.
+    /// When the rule has more than [`MAX_SLOTS`] slots or [`MAX_SCALARS`] scalars.
     #[track_caller]
     pub fn for_layout(rule: impl Rule<F> + 'static, layout: &Arc<ParamLayout>) -> Self {
         let mut optimizer = Self::new(rule);
@@ -113,16 +135,23 @@ impl<F: Real> Optimizer<F> {
         optimizer
     }
 
-    /// Sets coupled weight decay λ, the L2 penalty ½λ‖w‖²: g ← g + λ·w before the rule sees it. 0 by default.
+    /// Sets weight decay λ; by default that of the rule, which is 0 for most.
     ///
-    /// It applies to all trained parameters, biases too, as PyTorch's `weight_decay` does.
+    /// It acts as the rule says: most take it coupled, as the L2 penalty ½λ‖w‖²; see [`decay`](Optimizer::decay). It
+    /// applies to all trained parameters, biases too, as PyTorch's `weight_decay` does.
     ///
     /// # Errors
     /// When λ is outside [0, ∞).
     pub fn weight_decay(self, weight_decay: f64) -> Result<Self, RangeError> {
-        let inside = (0.0..f64::INFINITY).contains(&weight_decay);
-        check_range(self.rule.name(), "weight_decay", weight_decay, "[0, ∞)", inside)?;
+        check_weight_decay(self.rule.name(), weight_decay)?;
         Ok(Optimizer { weight_decay, ..self })
+    }
+
+    /// Sets where weight decay acts; by default as the rule says.
+    ///
+    /// [`Decay::Inside`] has an effect with rules that apply weight decay themselves; others then have none.
+    pub fn decay(self, decay: Decay) -> Self {
+        Optimizer { decay, ..self }
     }
 
     /// The rule.
@@ -177,17 +206,23 @@ impl<F: Real> Optimizer<F> {
     {
         assert!(scale.is_finite(), "{}: the gradient's scale is {scale}", self.rule.name());
         let Optimizer { rule, memory, .. } = self;
-        let memory = memory.get_or_insert_with(|| Memory::new(w.layout(), rule.slots().len()));
+        let memory = memory.get_or_insert_with(|| Memory::new(w.layout(), &**rule));
         check_fit(rule.name(), &memory.layout, "parameters", w);
         check_fit(rule.name(), &memory.layout, "gradients", g);
         self.step += 1;
-        let context = Context { step: self.step, learning_rate: self.learning_rate };
-        let (g, decay) = (g.read(), self.weight_decay);
-        w.modify(&mut |w| memory.update(&**rule, context, w, &g, (scale, decay)));
+        rule.advance(self.step, &mut self.scalars[..rule.scalars().len()]);
+        let context = Context {
+            step: self.step,
+            learning_rate: self.learning_rate,
+            weight_decay: self.weight_decay,
+            scalars: self.scalars,
+        };
+        let (g, step) = (g.read(), Step { context, decay: self.decay, scale });
+        w.modify(&mut |w| memory.update(&**rule, &step, w, &g));
     }
 
     fn memory_for(&self, layout: Arc<ParamLayout>) -> Memory<F> {
-        Memory::new(layout, self.rule.slots().len())
+        Memory::new(layout, &*self.rule)
     }
 
     /// A copy of the state, to be saved.
@@ -198,6 +233,7 @@ impl<F: Real> Optimizer<F> {
             rule: self.rule.name().to_owned(),
             step: self.step,
             learning_rate: self.learning_rate,
+            scalars: self.rule.scalars().iter().map(|&name| name.to_owned()).zip(self.scalars).collect(),
             slots: names.zip(arenas.cloned()).collect(),
         }
     }
@@ -214,17 +250,19 @@ impl<F: Real> Optimizer<F> {
     /// had.
     ///
     /// # Errors
-    /// When the state is of another rule, or a slot or parameter is missing, too many or of another shape; the
+    /// When the state is of another rule, or a slot, scalar or parameter is missing, too many or of another shape; the
     /// optimizer is then as it was.
     pub fn load_state(&mut self, state: &State<F>) -> Result<(), StateError> {
-        let State { rule, step, learning_rate, slots } = state;
+        let State { rule, step, learning_rate, scalars, slots } = state;
         if rule != self.rule.name() {
             return Err(StateError::Rule { expected: self.rule.name(), got: rule.clone() });
         }
         check_learning_rate(self.rule.name(), *learning_rate)
             .map_err(|e| StateError::LearningRate { got: e.value })?;
+        let scalars = ordered_scalars(self.rule.scalars(), scalars)?;
         let memory = self.load_slots(*step, slots)?;
         (self.memory, self.step, self.learning_rate) = (memory, *step, *learning_rate);
+        self.scalars = scalars;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::array::from_fn;
 use std::mem::take;
 
-use nn_core::Real;
+use nn_core::{ParamSpec, Real};
 use nn_ops::simd::dispatch;
 
 use crate::MAX_SLOTS;
@@ -15,6 +15,18 @@ const CHUNK: usize = 1 << 14;
 /// rule.
 const PARALLEL_FROM: usize = 1 << 16;
 
+/// Independent partial sums.
+const LANES: usize = 8;
+
+/// What the driver does to parameters and gradients before the rule sees them: w becomes keep·w, and
+/// g becomes scale·g + decay·w, with the w before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blend {
+    pub(crate) scale: f64,
+    pub(crate) decay: f64,
+    pub(crate) keep: f64,
+}
+
 /// The parameters, gradients and slots of one step, ready for the elementwise function of a rule.
 #[derive(Debug)]
 pub struct Pass<'a, F> {
@@ -22,34 +34,40 @@ pub struct Pass<'a, F> {
     g: &'a [F],
     slots: [&'a mut [F]; MAX_SLOTS],
     used: usize,
-    scale: F,
-    decay: F,
-    chunk: usize,
+    blend: Blend,
+    tensor: Option<&'a ParamSpec>,
+    parallel: bool,
 }
 
 impl<'a, F: Real> Pass<'a, F> {
     /// A pass over slices of one length; `slots` beyond the first `used` are empty.
-    ///
-    /// The gradient that the rule sees is `scale`·g + `decay`·w.
     pub(crate) fn new(
         w: &'a mut [F],
         g: &'a [F],
         slots: [&'a mut [F]; MAX_SLOTS],
         used: usize,
-        scale: f64,
-        decay: f64,
+        blend: Blend,
+        tensor: Option<&'a ParamSpec>,
     ) -> Self {
         let parallel = w.len() >= PARALLEL_FROM && rayon::current_num_threads() > 1;
-        let chunk = if parallel { CHUNK } else { usize::MAX };
-        Pass { w, g, slots, used, scale: F::from_f64(scale), decay: F::from_f64(decay), chunk }
+        Pass { w, g, slots, used, blend, tensor, parallel }
+    }
+
+    /// The shape of the parameter.
+    ///
+    /// # Panics
+    /// When the rule is not [per tensor](crate::Rule::per_tensor).
+    #[track_caller]
+    pub fn shape(&self) -> &'a [usize] {
+        &self.tensor.expect("the rule is called for each tensor alone").shape
     }
 
     /// Runs `element` on every element: from the parameter w, its gradient g and its slots to the new parameter and
     /// the new slots.
     ///
-    /// Coupled weight decay and the scale of the gradient are in g already. Write the closure as
-    /// `#[inline(always)] move |w, g, [m, v]| …`, free of branches and of calls into libraries, so that it becomes
-    /// vector code for each instruction set. Elements are independent, so the result has the same bits on any
+    /// Coupled weight decay and the scale of the gradient are in g already, and decoupled decay is in w. Write the
+    /// closure as `#[inline(always)] move |w, g, [m, v]| …`, free of branches and of calls into libraries, so that it
+    /// becomes vector code for each instruction set. Elements are independent, so the result has the same bits on any
     /// number of threads. Slots that would be subnormal numbers become zero, since arithmetic with them is slow.
     ///
     /// # Panics
@@ -61,15 +79,48 @@ impl<'a, F: Real> Pass<'a, F> {
     ) {
         assert_eq!(N, self.used, "the update takes {N} slots, but the rule names {}", self.used);
         let slots = from_fn(|k| take(&mut self.slots[k]));
-        let (scale, decay) = (self.scale, self.decay);
+        let [scale, decay, keep] = self.factors();
+        let chunk = if self.parallel { CHUNK } else { usize::MAX };
         split(
             self.w,
             self.g,
             slots,
-            self.chunk,
+            chunk,
             #[inline(always)]
-            move |w, g, s| element(w, scale * g + decay * w, s),
+            move |w, g, s| element(keep * w, scale * g + decay * w, s),
         );
+    }
+
+    /// Runs `element` on every element, as [`each`](Pass::each) does, but to the new slots and to `K` numbers, whose
+    /// sums it returns; the parameters stay. For rules [per tensor](crate::Rule::per_tensor), before `each`.
+    ///
+    /// The numbers are added up in `f64` in an order that depends on the length alone, so the sums have the same bits
+    /// on any number of threads and with any instruction set.
+    ///
+    /// # Panics
+    /// When `N` is not the number of [`Rule::slots`](crate::Rule::slots).
+    #[track_caller]
+    pub fn reduce<const N: usize, const K: usize>(
+        &mut self,
+        element: impl Fn(F, F, [F; N]) -> ([F; N], [F; K]) + Copy + Send + Sync,
+    ) -> [f64; K] {
+        assert_eq!(N, self.used, "the reduction takes {N} slots, but the rule names {}", self.used);
+        let [scale, decay, keep] = self.factors();
+        let mut slots = self.slots.iter_mut();
+        let slots = from_fn(|_| &mut **slots.next().expect("there are N slots"));
+        split_sums(
+            self.w,
+            self.g,
+            slots,
+            self.parallel,
+            #[inline(always)]
+            move |w, g, s| element(keep * w, scale * g + decay * w, s),
+        )
+    }
+
+    fn factors(&self) -> [F; 3] {
+        let Blend { scale, decay, keep } = self.blend;
+        [scale, decay, keep].map(F::from_f64)
     }
 }
 
@@ -115,6 +166,70 @@ fn run<F: Real, const N: usize>(
             slots[k][i] = flush(kept[k]);
         }
     }
+}
+
+/// Halves the work at multiples of [`CHUNK`] until it fits one, whatever the threads, so that the order of the sums
+/// depends on the length alone.
+fn split_sums<F: Real, const N: usize, const K: usize>(
+    w: &[F],
+    g: &[F],
+    slots: [&mut [F]; N],
+    parallel: bool,
+    element: impl Fn(F, F, [F; N]) -> ([F; N], [F; K]) + Copy + Send + Sync,
+) -> [f64; K] {
+    if w.len() <= CHUNK {
+        return dispatch(
+            #[inline(always)]
+            move || run_sums(w, g, slots, element),
+        );
+    }
+    let middle = w.len().div_ceil(2).next_multiple_of(CHUNK);
+    let (w0, w1) = w.split_at(middle);
+    let (g0, g1) = g.split_at(middle);
+    let mut halves = slots.map(|slot| slot.split_at_mut(middle));
+    let s0 = from_fn(|k| take(&mut halves[k].0));
+    let s1 = from_fn(|k| take(&mut halves[k].1));
+    let first = || split_sums(w0, g0, s0, parallel, element);
+    let second = || split_sums(w1, g1, s1, parallel, element);
+    let (a, b) = if parallel { rayon::join(first, second) } else { (first(), second()) };
+    from_fn(|k| a[k] + b[k])
+}
+
+#[inline(always)]
+fn run_sums<F: Real, const N: usize, const K: usize>(
+    w: &[F],
+    g: &[F],
+    mut slots: [&mut [F]; N],
+    element: impl Fn(F, F, [F; N]) -> ([F; N], [F; K]),
+) -> [f64; K] {
+    let n = w.len();
+    let g = &g[..n];
+    for slot in &mut slots {
+        *slot = &mut take(slot)[..n];
+    }
+    let mut sums = [[0.0f64; LANES]; K];
+    let mut at = |i: usize, lane: usize| {
+        let (kept, numbers) = element(w[i], g[i], from_fn(|k| slots[k][i]));
+        for k in 0..N {
+            slots[k][i] = flush(kept[k]);
+        }
+        for k in 0..K {
+            sums[k][lane] += numbers[k].to_f64();
+        }
+    };
+    let whole = n / LANES * LANES;
+    for start in (0..whole).step_by(LANES) {
+        for lane in 0..LANES {
+            at(start + lane, lane);
+        }
+    }
+    for i in whole..n {
+        at(i, i - whole);
+    }
+    sums.map(|lanes| {
+        let [a, b, c, d, e, f, g, h] = lanes;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    })
 }
 
 /// Zero instead of a subnormal number.

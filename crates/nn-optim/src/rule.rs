@@ -9,6 +9,24 @@ use crate::Pass;
 /// The most slots that a rule may have.
 pub const MAX_SLOTS: usize = 4;
 
+/// The most scalars that a rule may have.
+pub const MAX_SCALARS: usize = 2;
+
+/// Where weight decay λ acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decay {
+    /// The L2 penalty ½λ‖w‖²: g ← g + λ·w before the rule sees the gradient.
+    Coupled,
+    /// Decoupled decay: w ← (1 − α·λ)·w before the rule sees the parameter, with the gradient left as it is.
+    ///
+    /// # Source
+    /// Loshchilov and Hutter 2019, "Decoupled weight decay regularization", algorithm 2, with the rate α in it as in
+    /// PyTorch.
+    Decoupled,
+    /// The rule itself applies it, from [`Context::weight_decay`].
+    Inside,
+}
+
 /// What a rule is told about the step that it computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Context {
@@ -16,6 +34,10 @@ pub struct Context {
     pub step: u64,
     /// The learning rate of this step.
     pub learning_rate: f64,
+    /// The weight decay λ where the rule itself applies it ([`Decay::Inside`]), otherwise 0.
+    pub weight_decay: f64,
+    /// The scalars of [`Rule::scalars`], advanced to this step; those beyond are 0.
+    pub scalars: [f64; MAX_SCALARS],
 }
 
 /// An update rule: the hyperparameters, the names of the slots, and one elementwise function.
@@ -67,6 +89,37 @@ pub trait Rule<F: Real>: Debug + Send + Sync {
     /// The learning rate that the rule was made with.
     fn learning_rate(&self) -> f64;
 
+    /// The weight decay λ that the rule was made with, for the driver to apply; 0 by default.
+    ///
+    /// [`Optimizer::weight_decay`](crate::Optimizer::weight_decay) and parameter groups override it.
+    fn weight_decay(&self) -> f64 {
+        0.0
+    }
+
+    /// Where weight decay acts with this rule; coupled by default.
+    fn decay(&self) -> Decay {
+        Decay::Coupled
+    }
+
+    /// The names of the scalars, at most [`MAX_SCALARS`], that the rule keeps from step to step beside the slots,
+    /// such as a product of momenta; none by default. They are saved with the state.
+    fn scalars(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Advances the scalars to step `step`, before the update of this step.
+    ///
+    /// They are 0 before step 1, in which a rule sets what it wants to begin with.
+    fn advance(&self, _step: u64, _scalars: &mut [f64]) {}
+
+    /// Whether [`update`](Rule::update) must be called for each parameter tensor alone, as rules need that take
+    /// norms ([`Pass::reduce`]) or look at the shape ([`Pass::shape`]); `false` by default.
+    ///
+    /// Otherwise one call may have many parameters, and the padding between them, in one run.
+    fn per_tensor(&self) -> bool {
+        false
+    }
+
     /// Updates parameters and slots by [`Pass::each`], which must be called exactly once.
     fn update(&self, context: Context, pass: Pass<'_, F>);
 }
@@ -84,6 +137,26 @@ impl<F: Real, R: Rule<F> + ?Sized> Rule<F> for Box<R> {
         (**self).learning_rate()
     }
 
+    fn weight_decay(&self) -> f64 {
+        (**self).weight_decay()
+    }
+
+    fn decay(&self) -> Decay {
+        (**self).decay()
+    }
+
+    fn scalars(&self) -> &'static [&'static str] {
+        (**self).scalars()
+    }
+
+    fn advance(&self, step: u64, scalars: &mut [f64]) {
+        (**self).advance(step, scalars);
+    }
+
+    fn per_tensor(&self) -> bool {
+        (**self).per_tensor()
+    }
+
     fn update(&self, context: Context, pass: Pass<'_, F>) {
         (**self).update(context, pass);
     }
@@ -92,6 +165,11 @@ impl<F: Real, R: Rule<F> + ?Sized> Rule<F> for Box<R> {
 /// Refuses a learning rate outside [0, ∞).
 pub(crate) fn check_learning_rate(owner: &'static str, rate: f64) -> Result<(), RangeError> {
     check_range(owner, "learning_rate", rate, "[0, ∞)", (0.0..f64::INFINITY).contains(&rate))
+}
+
+/// Refuses a weight decay outside [0, ∞).
+pub(crate) fn check_weight_decay(owner: &'static str, weight_decay: f64) -> Result<(), RangeError> {
+    check_range(owner, "weight_decay", weight_decay, "[0, ∞)", (0.0..f64::INFINITY).contains(&weight_decay))
 }
 
 /// Refuses a decay factor, such as a momentum, outside [0, 1).

@@ -6,6 +6,8 @@ use std::fmt;
 
 use nn_core::{Arena, ParamLayout, Real};
 
+use crate::MAX_SCALARS;
+
 /// The state of an [`Optimizer`](crate::Optimizer): all that it needs, beside the rule and its hyperparameters, to
 /// go on as if it had not stopped.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,8 @@ pub struct State<F: Real> {
     pub step: u64,
     /// The current learning rate.
     pub learning_rate: f64,
+    /// The scalars by name.
+    pub scalars: BTreeMap<String, f64>,
     /// The slots by name, each with the names and shapes of the parameters; none before the first step of an
     /// optimizer that was not told its layout.
     pub slots: BTreeMap<String, Arena<F>>,
@@ -41,6 +45,16 @@ pub enum StateError {
     ExtraSlot {
         /// The slot.
         slot: String,
+    },
+    /// A scalar that the rule has and the state does not.
+    MissingScalar {
+        /// The scalar.
+        scalar: &'static str,
+    },
+    /// A scalar that the state has and the rule does not.
+    ExtraScalar {
+        /// The scalar.
+        scalar: String,
     },
     /// A parameter that the optimizer has and the state does not.
     MissingParam {
@@ -84,6 +98,10 @@ impl fmt::Display for StateError {
             StateError::ExtraSlot { slot } => {
                 write!(f, "optimizer state has slot `{slot}`, which the rule does not have")
             }
+            StateError::MissingScalar { scalar } => write!(f, "optimizer state lacks scalar `{scalar}`"),
+            StateError::ExtraScalar { scalar } => {
+                write!(f, "optimizer state has scalar `{scalar}`, which the rule does not have")
+            }
             StateError::MissingParam { slot, name } => {
                 write!(f, "slot `{slot}` of the optimizer state lacks parameter `{name}`")
             }
@@ -105,6 +123,21 @@ impl fmt::Display for StateError {
 }
 
 impl Error for StateError {}
+
+/// The scalars in the order of the rule's names.
+pub(crate) fn ordered_scalars(
+    names: &'static [&'static str],
+    scalars: &BTreeMap<String, f64>,
+) -> Result<[f64; MAX_SCALARS], StateError> {
+    let mut ordered = [0.0; MAX_SCALARS];
+    for (scalar, value) in names.iter().zip(&mut ordered) {
+        *value = *scalars.get(*scalar).ok_or(StateError::MissingScalar { scalar })?;
+    }
+    match scalars.keys().find(|scalar| !names.contains(&scalar.as_str())) {
+        Some(scalar) => Err(StateError::ExtraScalar { scalar: scalar.clone() }),
+        None => Ok(ordered),
+    }
+}
 
 /// Checks that the slots are those of the rule.
 pub(crate) fn check_slots<F: Real>(
