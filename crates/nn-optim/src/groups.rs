@@ -1,10 +1,180 @@
-//! Runs of parameters that one call of a rule updates, with their settings.
+//! Parameter groups, and the runs of parameters that one call of a rule updates.
 
+use std::error::Error;
+use std::fmt;
 use std::ops::Range;
 
-use nn_core::ParamLayout;
+use nn_core::{ParamLayout, ParamSpec, RangeError, Role, check_range};
 
 use crate::Decay;
+use crate::rule::check_weight_decay;
+
+/// Parameters, chosen by name or role, with settings of their own.
+///
+/// Groups are given to [`Optimizer::group`](crate::Optimizer::group). A setting that a group leaves out stays that of
+/// the optimizer; where several groups that contain a parameter set the same, the last one counts. Groups may thus
+/// overlap, and parameters in none of them are stepped as if there were no groups.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nn_core::{Arena, ParamLayout, Role};
+/// use nn_optim::{Group, Optimizer, Sgd};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut layout = ParamLayout::new();
+/// layout.add("body.weight", &[2], Role::Weight)?;
+/// layout.add("body.bias", &[1], Role::Bias)?;
+/// layout.add("head.weight", &[2], Role::Weight)?;
+/// let layout = Arc::new(layout);
+/// let mut optimizer = Optimizer::for_layout(Sgd::new(0.1)?, &layout)
+///     .weight_decay(0.5)?
+///     .no_decay_on_bias_and_norm()
+///     .group(Group::named("body.*").learning_rate_factor(0.1)?)?;
+///
+/// let mut w = Arena::<f64>::zeros(layout.clone());
+/// w.as_mut_slice().fill(1.0);
+/// optimizer.step(&mut w, &Arena::zeros(layout));
+/// assert_eq!(w.get("head.weight").unwrap()[0], 1.0 - 0.1 * 0.5);
+/// assert_eq!(w.get("body.weight").unwrap()[0], 1.0 - 0.01 * 0.5);
+/// assert_eq!(w.get("body.bias").unwrap()[0], 1.0);
+///
+/// let message = optimizer.group(Group::named("tail.*")).unwrap_err().to_string();
+/// assert_eq!(
+///     message,
+///     "parameter group `tail.*` matches no trained parameter; there are body.weight, body.bias, head.weight"
+/// );
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    members: Members,
+    rate_factor: Option<f64>,
+    weight_decay: Option<f64>,
+    decay: Option<Decay>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Members {
+    Named(String),
+    OfRoles(Vec<Role>),
+}
+
+impl Group {
+    /// The parameters whose whole name matches this pattern, in which `*` stands for any run of characters, dots
+    /// included and possibly none, `?` for any one character, and all else for itself.
+    ///
+    /// `*.bias` matches `0.bias` and `encoder.0.bias`; `head.*` all parameters below `head`.
+    pub fn named(pattern: &str) -> Self {
+        Self::of(Members::Named(pattern.to_owned()))
+    }
+
+    /// The parameters with one of these roles; there may be none.
+    pub fn of_roles(roles: &[Role]) -> Self {
+        Self::of(Members::OfRoles(roles.to_vec()))
+    }
+
+    fn of(members: Members) -> Self {
+        Group { members, rate_factor: None, weight_decay: None, decay: None }
+    }
+
+    /// Multiplies the learning rate, whatever a schedule makes of it, by this factor.
+    ///
+    /// # Errors
+    /// When the factor is outside [0, ∞).
+    pub fn learning_rate_factor(self, factor: f64) -> Result<Self, RangeError> {
+        let inside = (0.0..f64::INFINITY).contains(&factor);
+        check_range("Group", "learning_rate_factor", factor, "[0, ∞)", inside)?;
+        Ok(Group { rate_factor: Some(factor), ..self })
+    }
+
+    /// Sets weight decay λ, in place of that of the optimizer.
+    ///
+    /// # Errors
+    /// When λ is outside [0, ∞).
+    pub fn weight_decay(self, weight_decay: f64) -> Result<Self, RangeError> {
+        check_weight_decay("Group", weight_decay)?;
+        Ok(self.decayed_by(weight_decay))
+    }
+
+    fn decayed_by(self, weight_decay: f64) -> Self {
+        Group { weight_decay: Some(weight_decay), ..self }
+    }
+
+    /// Sets where weight decay acts, in place of what the optimizer says.
+    pub fn decay(self, decay: Decay) -> Self {
+        Group { decay: Some(decay), ..self }
+    }
+
+    /// Biases and the parameters of normalisations, without weight decay.
+    pub(crate) fn undecayed_bias_and_norm() -> Self {
+        Self::of_roles(&[Role::Bias, Role::NormScale, Role::NormShift]).decayed_by(0.0)
+    }
+
+    fn contains(&self, spec: &ParamSpec) -> bool {
+        match &self.members {
+            Members::Named(pattern) => matches(pattern, &spec.name),
+            Members::OfRoles(roles) => roles.contains(&spec.role),
+        }
+    }
+
+    /// Refuses a pattern that no trained parameter matches.
+    fn check(&self, layout: &ParamLayout) -> Result<(), UnmatchedPattern> {
+        let mut trained = layout.params().iter().filter(|spec| spec.role.is_trained());
+        match &self.members {
+            Members::Named(pattern) if !trained.any(|spec| self.contains(spec)) => {
+                let trained = layout.params().iter().filter(|spec| spec.role.is_trained());
+                let names = trained.map(|spec| spec.name.clone()).collect();
+                Err(UnmatchedPattern { pattern: pattern.clone(), names })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The pattern of a [`Group`] that no trained parameter matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmatchedPattern {
+    /// The pattern.
+    pub pattern: String,
+    /// The names of the trained parameters.
+    pub names: Vec<String>,
+}
+
+impl fmt::Display for UnmatchedPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnmatchedPattern { pattern, names } = self;
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        write!(f, "parameter group `{pattern}` matches no trained parameter; there are {names}")
+    }
+}
+
+impl Error for UnmatchedPattern {}
+
+/// Whether all of `name` matches `pattern`. On a mismatch the last `*` takes one character more.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p + 1, n));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => {
+                let Some((after, taken)) = star else { return false };
+                star = Some((after, taken + 1));
+                (p, n) = (after, taken + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
 
 /// What may differ between parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,7 +188,15 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) const DEFAULT: Settings = Settings { rate_factor: 1.0, weight_decay: None, decay: None };
+    fn of(spec: &ParamSpec, groups: &[Group]) -> Self {
+        let mut settings = Settings { rate_factor: 1.0, weight_decay: None, decay: None };
+        for group in groups.iter().filter(|group| group.contains(spec)) {
+            settings.rate_factor = group.rate_factor.unwrap_or(settings.rate_factor);
+            settings.weight_decay = group.weight_decay.or(settings.weight_decay);
+            settings.decay = group.decay.or(settings.decay);
+        }
+        settings
+    }
 }
 
 /// Trained parameters of equal settings that nothing but padding separates.
@@ -31,26 +209,87 @@ pub(crate) struct Span {
     pub(crate) settings: Settings,
 }
 
-/// The spans of a layout: merged as far as possible, or one for each parameter that has elements.
-pub(crate) fn spans(layout: &ParamLayout, per_tensor: bool) -> Vec<Span> {
-    let settings = Settings::DEFAULT;
+/// The spans of a layout: merged as far as possible, or one for each parameter. Parameters without elements have none.
+pub(crate) fn spans(
+    layout: &ParamLayout,
+    groups: &[Group],
+    per_tensor: bool,
+) -> Result<Vec<Span>, UnmatchedPattern> {
+    groups.iter().try_for_each(|group| group.check(layout))?;
     let mut spans: Vec<Span> = Vec::new();
     let mut adjoins = false;
-    for (first, spec) in layout.params().iter().enumerate() {
-        if !spec.role.is_trained() {
-            adjoins = false;
-            continue;
-        }
-        if per_tensor && spec.size() == 0 {
-            continue;
-        }
-        match spans.last_mut() {
-            Some(span) if adjoins && !per_tensor && span.settings == settings => {
-                span.range.end = spec.range().end;
+    for (first, spec) in layout.params().iter().enumerate().filter(|(_, spec)| spec.size() > 0) {
+        if spec.role.is_trained() {
+            let settings = Settings::of(spec, groups);
+            match spans.last_mut() {
+                Some(span) if adjoins && span.settings == settings => span.range.end = spec.range().end,
+                _ => spans.push(Span { range: spec.range(), first, settings }),
             }
-            _ => spans.push(Span { range: spec.range(), first, settings }),
         }
-        adjoins = true;
+        adjoins = spec.role.is_trained() && !per_tensor;
     }
-    spans
+    Ok(spans)
+}
+
+#[cfg(test)]
+mod tests {
+    use nn_core::{ParamLayout, Role};
+
+    use super::{Group, matches, spans};
+
+    #[test]
+    fn patterns_match_whole_names() {
+        let cases = [
+            ("*.bias", "0.bias", true),
+            ("*.bias", "a.b.bias", true),
+            ("*.bias", "bias", false),
+            ("*bias", "bias", true),
+            ("*.bias", "0.bias.x", false),
+            ("0.weight", "0.weight", true),
+            ("0.weight", "10.weight", false),
+            ("0.*", "0.", true),
+            ("?.weight", "7.weight", true),
+            ("?.weight", "77.weight", false),
+            ("*a*b*", "xaxxbab", true),
+            ("*a*b", "axbxa", false),
+            ("*ab", "aab", true),
+            ("**", "", true),
+            ("", "", true),
+            ("", "w", false),
+            ("?", "", false),
+            ("*.γ", "0.γ", true),
+            ("0?weight", "0.weight", true),
+            ("0.weigh[t]", "0.weight", false),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_equal_settings_are_one_span() {
+        let mut layout = ParamLayout::new();
+        for (name, role) in [
+            ("0.weight", Role::Weight),
+            ("0.bias", Role::Bias),
+            ("1.bias", Role::Bias),
+            ("1.weight", Role::Weight),
+            ("1.scale", Role::NormScale),
+            ("1.mean", Role::RunningStatistic),
+            ("1.shift", Role::NormShift),
+        ] {
+            layout.add(name, &[3], role).unwrap();
+        }
+        layout.add("empty", &[0], Role::Weight).unwrap();
+        let ranges = |groups: &[Group], per_tensor| {
+            let spans = spans(&layout, groups, per_tensor).unwrap();
+            spans.into_iter().map(|span| (span.first, span.range)).collect::<Vec<_>>()
+        };
+        assert_eq!(ranges(&[], false), [(0, 0..67), (6, 96..99)]);
+        let no_decay = [Group::undecayed_bias_and_norm()];
+        assert_eq!(ranges(&no_decay, false), [(0, 0..3), (1, 16..35), (3, 48..51), (4, 64..67), (6, 96..99)]);
+        assert_eq!(ranges(&[Group::named("*").learning_rate_factor(2.0).unwrap()], false).len(), 2);
+        let each = [(0, 0..3), (1, 16..19), (2, 32..35), (3, 48..51), (4, 64..67), (6, 96..99)];
+        assert_eq!(ranges(&[], true), each);
+    }
 }

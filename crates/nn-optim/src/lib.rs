@@ -12,6 +12,7 @@ mod state;
 mod values;
 
 pub use adam::Adam;
+pub use groups::{Group, UnmatchedPattern};
 pub use momentum::Momentum;
 pub use nesterov::Nesterov;
 pub use optimizer::Optimizer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nn_core::{Arena, ParamLayout, RangeError, Real};
 
-use crate::groups::{Settings, Span, spans};
+use crate::groups::{Group, Settings, Span, UnmatchedPattern, spans};
 use crate::pass::Blend;
 use crate::rule::{check_learning_rate, check_weight_decay};
 use crate::state::{check_layout, check_slots, ordered_scalars};
@@ -43,6 +43,7 @@ pub struct Optimizer<F: Real> {
     learning_rate: f64,
     weight_decay: f64,
     decay: Decay,
+    groups: Vec<Group>,
     step: u64,
     scalars: [f64; MAX_SCALARS],
     memory: Option<Memory<F>>,
@@ -82,10 +83,10 @@ impl Step {
 }
 
 impl<F: Real> Memory<F> {
-    fn new(layout: Arc<ParamLayout>, rule: &dyn Rule<F>) -> Self {
-        let spans = spans(&layout, rule.per_tensor());
+    fn new(layout: Arc<ParamLayout>, rule: &dyn Rule<F>, groups: &[Group]) -> Result<Self, UnmatchedPattern> {
+        let spans = spans(&layout, groups, rule.per_tensor())?;
         let slots = rule.slots().iter().map(|_| Arena::zeros(Arc::clone(&layout))).collect();
-        Memory { layout, spans, slots }
+        Ok(Memory { layout, spans, slots })
     }
 
     fn update(&mut self, rule: &dyn Rule<F>, step: &Step, w: &mut [F], g: &[F]) {
@@ -118,6 +119,7 @@ impl<F: Real> Optimizer<F> {
             weight_decay: rule.weight_decay(),
             decay: rule.decay(),
             rule: Arc::new(rule),
+            groups: Vec::new(),
             step: 0,
             scalars: [0.0; MAX_SCALARS],
             memory: None,
@@ -131,7 +133,7 @@ impl<F: Real> Optimizer<F> {
     #[track_caller]
     pub fn for_layout(rule: impl Rule<F> + 'static, layout: &Arc<ParamLayout>) -> Self {
         let mut optimizer = Self::new(rule);
-        optimizer.memory = Some(optimizer.memory_for(Arc::clone(layout)));
+        optimizer.fix_layout(layout).expect("there are no groups yet");
         optimizer
     }
 
@@ -154,12 +156,50 @@ impl<F: Real> Optimizer<F> {
         Optimizer { decay, ..self }
     }
 
+    /// Adds a parameter group; it overrides those added before.
+    ///
+    /// # Errors
+    /// When the layout of the parameters is known and no trained parameter matches the group's pattern. Where it is
+    /// not known yet, [`fix_layout`](Optimizer::fix_layout) or the first step sees to that.
+    pub fn group(mut self, group: Group) -> Result<Self, UnmatchedPattern> {
+        self.groups.push(group);
+        if let Some(memory) = &mut self.memory {
+            memory.spans = spans(&memory.layout, &self.groups, self.rule.per_tensor())?;
+        }
+        Ok(self)
+    }
+
+    /// Turns weight decay off for biases and for the scale and shift of normalisations: the group of these roles.
+    pub fn no_decay_on_bias_and_norm(self) -> Self {
+        self.group(Group::undecayed_bias_and_norm()).expect("roles need not be there")
+    }
+
+    /// Makes the slots for the parameters of this layout now, not at the first step.
+    ///
+    /// # Errors
+    /// When no trained parameter of the layout matches the pattern of a group; the optimizer is then as it was.
+    ///
+    /// # Panics
+    /// When the optimizer has another layout already.
+    #[track_caller]
+    pub fn fix_layout(&mut self, layout: &Arc<ParamLayout>) -> Result<(), UnmatchedPattern> {
+        match &self.memory {
+            Some(memory) if memory.layout != *layout => {
+                let (expected, got) = (describe(&memory.layout), describe(layout));
+                panic!("{}: the optimizer steps {expected}, but the layout is {got}", self.rule.name());
+            }
+            Some(_) => {}
+            None => self.memory = Some(self.memory_for(Arc::clone(layout))?),
+        }
+        Ok(())
+    }
+
     /// The rule.
     pub fn rule(&self) -> &dyn Rule<F> {
         &*self.rule
     }
 
-    /// The current learning rate.
+    /// The current learning rate, before the factors of groups.
     pub fn learning_rate(&self) -> f64 {
         self.learning_rate
     }
@@ -174,6 +214,45 @@ impl<F: Real> Optimizer<F> {
         Ok(())
     }
 
+    /// Sets the weight decay of the steps to come, save where a parameter group has one of its own.
+    ///
+    /// # Errors
+    /// When it is outside [0, ∞).
+    pub fn set_weight_decay(&mut self, weight_decay: f64) -> Result<(), RangeError> {
+        check_weight_decay(self.rule.name(), weight_decay)?;
+        self.weight_decay = weight_decay;
+        Ok(())
+    }
+
+    /// Replaces the rule by the same rule with other hyperparameters, so that any of them can follow a schedule.
+    ///
+    /// Slots, scalars and the step count stay, and so do the learning rate and the weight decay: those are the
+    /// optimizer's once it is made, and have setters of their own.
+    ///
+    /// ```
+    /// use nn_optim::{Momentum, Optimizer};
+    ///
+    /// # fn main() -> Result<(), nn_core::RangeError> {
+    /// let mut w = [1.0, 1.0];
+    /// let mut optimizer = Optimizer::new(Momentum::new(0.01, 0.5)?);
+    /// for t in 1..=300 {
+    ///     optimizer.step(&mut w, &w.map(|w| 10.0 * w));
+    ///     optimizer.set_rule(Momentum::new(0.01, 1.0 - 3.0 / (t as f64 + 5.0))?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// When it is another rule, with another name, other slots or other scalars.
+    #[track_caller]
+    pub fn set_rule(&mut self, rule: impl Rule<F> + 'static) {
+        let kind = |rule: &dyn Rule<F>| (rule.name(), rule.slots(), rule.scalars());
+        let (expected, got) = (kind(&*self.rule), kind(&rule));
+        assert!(expected == got, "the optimizer's rule is {}, which {} cannot replace", expected.0, got.0);
+        self.rule = Arc::new(rule);
+    }
+
     /// The number of steps taken.
     pub fn steps(&self) -> u64 {
         self.step
@@ -182,7 +261,8 @@ impl<F: Real> Optimizer<F> {
     /// Moves the parameters `w` one step, given their gradient `g`.
     ///
     /// # Panics
-    /// When the shapes of `w` and `g` differ, or are not those of the steps before.
+    /// When the shapes of `w` and `g` differ, or are not those of the steps before; at the first step, when no trained
+    /// parameter matches the pattern of a group.
     #[track_caller]
     pub fn step<W, G>(&mut self, w: &mut W, g: &G)
     where
@@ -205,8 +285,11 @@ impl<F: Real> Optimizer<F> {
         G: Values<Elem = F> + ?Sized,
     {
         assert!(scale.is_finite(), "{}: the gradient's scale is {scale}", self.rule.name());
-        let Optimizer { rule, memory, .. } = self;
-        let memory = memory.get_or_insert_with(|| Memory::new(w.layout(), &**rule));
+        let Optimizer { rule, memory, groups, .. } = self;
+        let memory = memory.get_or_insert_with(|| match Memory::new(w.layout(), &**rule, groups) {
+            Ok(memory) => memory,
+            Err(error) => panic!("{}: {error}", rule.name()),
+        });
         check_fit(rule.name(), &memory.layout, "parameters", w);
         check_fit(rule.name(), &memory.layout, "gradients", g);
         self.step += 1;
@@ -221,8 +304,8 @@ impl<F: Real> Optimizer<F> {
         w.modify(&mut |w| memory.update(&**rule, &step, w, &g));
     }
 
-    fn memory_for(&self, layout: Arc<ParamLayout>) -> Memory<F> {
-        Memory::new(layout, &*self.rule)
+    fn memory_for(&self, layout: Arc<ParamLayout>) -> Result<Memory<F>, UnmatchedPattern> {
+        Memory::new(layout, &*self.rule, &self.groups)
     }
 
     /// A copy of the state, to be saved.
@@ -273,7 +356,7 @@ impl<F: Real> Optimizer<F> {
     ) -> Result<Option<Memory<F>>, StateError> {
         let own = self.memory.as_ref().map(|memory| &memory.layout);
         if step == 0 && slots.is_empty() {
-            return Ok(own.map(|layout| self.memory_for(Arc::clone(layout))));
+            return Ok(own.map(|layout| self.memory_for(Arc::clone(layout))).transpose()?);
         }
         check_slots(self.rule.slots(), slots)?;
         let Some(layout) = own.or(slots.values().next().map(Arena::layout)) else {
@@ -282,7 +365,7 @@ impl<F: Real> Optimizer<F> {
         for (slot, arena) in slots {
             check_layout(slot, layout, arena.layout())?;
         }
-        let mut memory = self.memory_for(Arc::clone(layout));
+        let mut memory = self.memory_for(Arc::clone(layout))?;
         for (slot, own) in self.rule.slots().iter().zip(&mut memory.slots) {
             for (position, spec) in layout.params().iter().enumerate() {
                 if let Some(saved) = slots[*slot].get(&spec.name) {

@@ -97,6 +97,39 @@ impl<'a, F: Real> Pass<'a, F> {
     /// The numbers are added up in `f64` in an order that depends on the length alone, so the sums have the same bits
     /// on any number of threads and with any instruction set.
     ///
+    /// ```
+    /// use nn_core::Real;
+    /// use nn_optim::{Context, Optimizer, Pass, Rule};
+    ///
+    /// /// w ← w − α·g/‖g‖ for each parameter.
+    /// #[derive(Debug)]
+    /// struct NormalizedSgd;
+    ///
+    /// impl<F: Real> Rule<F> for NormalizedSgd {
+    ///     fn name(&self) -> &'static str {
+    ///         "NormalizedSgd"
+    ///     }
+    ///     fn slots(&self) -> &'static [&'static str] {
+    ///         &[]
+    ///     }
+    ///     fn learning_rate(&self) -> f64 {
+    ///         0.5
+    ///     }
+    ///     fn per_tensor(&self) -> bool {
+    ///         true
+    ///     }
+    ///     fn update(&self, context: Context, mut pass: Pass<'_, F>) {
+    ///         let [squares] = pass.reduce(#[inline(always)] |_, g: F, []| ([], [g * g]));
+    ///         let rate = F::from_f64(context.learning_rate / squares.sqrt().max(1e-12));
+    ///         pass.each(#[inline(always)] move |w, g: F, []| (w - rate * g, []));
+    ///     }
+    /// }
+    ///
+    /// let mut w = [1.0, 1.0];
+    /// Optimizer::new(NormalizedSgd).step(&mut w, &[3.0, 4.0]);
+    /// assert_eq!(w, [0.7, 0.6]);
+    /// ```
+    ///
     /// # Panics
     /// When `N` is not the number of [`Rule::slots`](crate::Rule::slots).
     #[track_caller]

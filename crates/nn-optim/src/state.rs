@@ -6,7 +6,7 @@ use std::fmt;
 
 use nn_core::{Arena, ParamLayout, Real};
 
-use crate::MAX_SCALARS;
+use crate::{MAX_SCALARS, UnmatchedPattern};
 
 /// The state of an [`Optimizer`](crate::Optimizer): all that it needs, beside the rule and its hyperparameters, to
 /// go on as if it had not stopped.
@@ -81,6 +81,8 @@ pub enum StateError {
         /// Its shape in the state.
         got: Vec<usize>,
     },
+    /// A parameter group of the optimizer that the parameters of the state do not have.
+    Group(UnmatchedPattern),
     /// A learning rate outside [0, ∞).
     LearningRate {
         /// Its value.
@@ -115,6 +117,7 @@ impl fmt::Display for StateError {
                      expected {expected:?}"
                 )
             }
+            StateError::Group(error) => write!(f, "optimizer state: {error}"),
             StateError::LearningRate { got } => {
                 write!(f, "optimizer state: learning_rate must lie in [0, ∞), got {got}")
             }
@@ -123,6 +126,12 @@ impl fmt::Display for StateError {
 }
 
 impl Error for StateError {}
+
+impl From<UnmatchedPattern> for StateError {
+    fn from(error: UnmatchedPattern) -> Self {
+        StateError::Group(error)
+    }
+}
 
 /// The scalars in the order of the rule's names.
 pub(crate) fn ordered_scalars(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis, Slice, array};
-use nn_core::{Arena, ParamLayout, Role};
-use nn_optim::{Adam, Momentum, Optimizer, Sgd, State};
+use nn_core::{Arena, ParamLayout, Real, Role};
+use nn_optim::{Adam, Context, Decay, Momentum, Optimizer, Pass, Rule, Sgd, State};
 
 const PARAMS: [(&str, &[usize], Role); 6] = [
     ("running_mean", &[3], Role::RunningStatistic),
@@ -223,4 +223,136 @@ fn foreign_state_is_refused_by_name_and_nothing_is_loaded() {
         assert_eq!(optimizer.load_state(&state).unwrap_err().to_string(), message);
         assert_eq!(optimizer.state(), before, "{message}");
     }
+}
+
+/// Descent along p·g with p = 2ᵗ, which the driver keeps as a scalar, and with weight decay inside: w ← w − α·(p·g + λ·w).
+#[derive(Debug)]
+struct Doubling;
+
+impl<F: Real> Rule<F> for Doubling {
+    fn name(&self) -> &'static str {
+        "Doubling"
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn learning_rate(&self) -> f64 {
+        1.0
+    }
+
+    fn weight_decay(&self) -> f64 {
+        0.5
+    }
+
+    fn decay(&self) -> Decay {
+        Decay::Inside
+    }
+
+    fn scalars(&self) -> &'static [&'static str] {
+        &["power"]
+    }
+
+    fn advance(&self, step: u64, scalars: &mut [f64]) {
+        scalars[0] = if step == 1 { 2.0 } else { 2.0 * scalars[0] };
+    }
+
+    fn update(&self, context: Context, pass: Pass<'_, F>) {
+        let [rate, p] = [context.learning_rate, context.scalars[0]].map(F::from_f64);
+        let decay = F::from_f64(context.weight_decay);
+        pass.each(move |w, g, []| (w - rate * (p * g + decay * w), []));
+    }
+}
+
+#[test]
+fn scalars_advance_once_a_step_and_are_saved() {
+    let params =
+        [("a", &[1][..], Role::Weight), ("stays", &[1], Role::RunningStatistic), ("b", &[1], Role::Bias)];
+    let layout = layout(&params);
+    let mut w = Arena::<f64>::zeros(layout.clone());
+    let mut g = w.clone();
+    g.view_mut(0).fill(1.0);
+    g.view_mut(2).fill(1.0);
+    let make = || Optimizer::for_layout(Doubling, &layout).weight_decay(0.0).unwrap();
+    let mut optimizer = make();
+    optimizer.step(&mut w, &g);
+    optimizer.step(&mut w, &g);
+    assert_eq!(w.get("b").unwrap()[0], -6.0);
+    let saved = optimizer.state();
+    assert_eq!(saved.scalars, [("power".to_owned(), 4.0)].into());
+    let mut resumed = make();
+    resumed.load_state(&saved).unwrap();
+    resumed.step(&mut w, &g);
+    assert_eq!((w.get("a").unwrap()[0], w.get("b").unwrap()[0]), (-14.0, -14.0));
+
+    let before = resumed.state();
+    let extra = State { scalars: [("power".to_owned(), 1.0), ("x".to_owned(), 1.0)].into(), ..saved.clone() };
+    let lacking = State { scalars: [].into(), ..saved };
+    let messages = [extra, lacking].map(|state| resumed.load_state(&state).unwrap_err().to_string());
+    assert_eq!(messages[0], "optimizer state has scalar `x`, which the rule does not have");
+    assert_eq!(messages[1], "optimizer state lacks scalar `power`");
+    assert_eq!(resumed.state(), before);
+}
+
+#[test]
+fn weight_decay_acts_where_it_is_told_to() {
+    let run = |optimizer: Optimizer<f64>| {
+        let mut w = [8.0];
+        let mut optimizer = optimizer;
+        optimizer.step(&mut w, &[1.0]);
+        w[0]
+    };
+    assert_eq!(run(Optimizer::new(Doubling)), 8.0 - (2.0 + 0.5 * 8.0));
+    assert_eq!(run(Optimizer::new(Doubling).decay(Decay::Coupled)), 8.0 - 2.0 * (1.0 + 0.5 * 8.0));
+    assert_eq!(run(Optimizer::new(Doubling).decay(Decay::Decoupled)), 8.0 * (1.0 - 0.5) - 2.0);
+    let quarter = Optimizer::new(Doubling).decay(Decay::Decoupled).weight_decay(0.25).unwrap();
+    assert_eq!(run(quarter), 8.0 * (1.0 - 0.25) - 2.0);
+    let sgd = || Optimizer::new(Sgd::new(0.5).unwrap()).weight_decay(0.25).unwrap();
+    assert_eq!(run(sgd()), 8.0 - 0.5 * (1.0 + 0.25 * 8.0));
+    assert_eq!(run(sgd().decay(Decay::Decoupled)), 8.0 * (1.0 - 0.5 * 0.25) - 0.5);
+}
+
+#[test]
+fn hyperparameters_can_change_in_mid_run() {
+    let mut optimizer = Optimizer::new(Momentum::new(1.0, 0.5).unwrap());
+    let mut w = [0.0];
+    optimizer.step(&mut w, &[1.0]);
+    optimizer.set_rule(Momentum::new(99.0, 0.25).unwrap());
+    optimizer.step(&mut w, &[0.0]);
+    assert_eq!((w, optimizer.learning_rate(), optimizer.steps()), ([-1.25], 1.0, 2));
+}
+
+#[test]
+#[should_panic(expected = "the optimizer's rule is Momentum, which Sgd cannot replace")]
+fn another_rule_is_refused() {
+    Optimizer::<f32>::new(Momentum::default()).set_rule(Sgd::default());
+}
+
+#[test]
+fn state_saved_at_step_0_goes_on_as_a_fresh_optimizer() {
+    let layout = layout(&PARAMS);
+    let (mut w, g) = (filled(&layout, |i| (i as f32).sin()), filled(&layout, |i| (i as f32).cos()));
+    let mut expected = w.clone();
+    let fresh = Optimizer::for_layout(adam(), &layout);
+    let mut loaded = stepped(&PARAMS);
+    loaded.load_state(&fresh.state()).unwrap();
+    assert_eq!(loaded.steps(), 0);
+    loaded.step(&mut w, &g);
+    Optimizer::for_layout(adam(), &layout).step(&mut expected, &g);
+    assert_eq!(w, expected);
+}
+
+#[test]
+fn bias_corrections_are_1_at_step_two_to_the_forty() {
+    let mut optimizer = Optimizer::new(adam());
+    let mut w = [1.0f64];
+    optimizer.step(&mut w, &[0.5]);
+    let state = State { step: 1 << 40, ..optimizer.state() };
+    optimizer.load_state(&state).unwrap();
+    let before = w[0];
+    optimizer.step(&mut w, &[0.5]);
+    let of = |slot: &str| optimizer.state().slots[slot].as_slice()[0];
+    let (m, v) = (of("exp_avg"), of("exp_avg_sq"));
+    assert_eq!(w[0], before - 0.1 * m / (v.sqrt() + 1e-8));
 }

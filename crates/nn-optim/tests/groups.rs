@@ -1,0 +1,151 @@
+//! Parameter groups.
+
+use std::sync::Arc;
+
+use nn_core::{Arena, ParamLayout, Role};
+use nn_optim::{Decay, Group, Momentum, Optimizer, Sgd, StateError};
+
+const PARAMS: [(&str, &[usize], Role); 8] = [
+    ("body.0.weight", &[5, 7], Role::Weight),
+    ("body.0.bias", &[5], Role::Bias),
+    ("body.1.weight", &[20], Role::NormScale),
+    ("body.1.bias", &[20], Role::NormShift),
+    ("body.1.mean", &[20], Role::RunningStatistic),
+    ("empty", &[0, 4], Role::Weight),
+    ("head.weight", &[2, 5], Role::Weight),
+    ("head.bias", &[2], Role::Bias),
+];
+
+fn layout() -> Arc<ParamLayout> {
+    let mut layout = ParamLayout::new();
+    for (name, shape, role) in PARAMS {
+        layout.add(name, shape, role).unwrap();
+    }
+    Arc::new(layout)
+}
+
+fn filled(f: fn(f64) -> f64) -> Arena<f64> {
+    let mut arena = Arena::zeros(layout());
+    for position in 0..PARAMS.len() {
+        for (i, x) in arena.view_mut(position).iter_mut().enumerate() {
+            *x = f((100 * position + i) as f64);
+        }
+    }
+    arena
+}
+
+fn momentum(rate: f64) -> Momentum {
+    Momentum::new(rate, 0.9).unwrap()
+}
+
+/// Factor of the rate, weight decay and its place, worked out by hand for the groups of the test below.
+fn expected_settings(name: &str) -> (f64, f64, Decay) {
+    match name {
+        "body.0.weight" => (0.5, 0.1, Decay::Coupled),
+        "body.0.bias" | "body.1.weight" | "body.1.bias" => (0.5, 0.0, Decay::Coupled),
+        "empty" => (1.0, 0.1, Decay::Coupled),
+        "head.weight" => (1.0, 0.3, Decay::Decoupled),
+        "head.bias" => (4.0, 0.3, Decay::Decoupled),
+        _ => panic!("{name} is not trained"),
+    }
+}
+
+#[test]
+fn parameters_step_as_alone_with_the_settings_of_their_groups() {
+    let (before, g) = (filled(f64::sin), filled(f64::cos));
+    let mut w = before.clone();
+    let mut optimizer = Optimizer::for_layout(momentum(0.25), w.layout())
+        .weight_decay(0.1)
+        .unwrap()
+        .no_decay_on_bias_and_norm()
+        .group(Group::named("body.*").learning_rate_factor(0.5).unwrap())
+        .unwrap()
+        .group(Group::named("head.*").weight_decay(0.3).unwrap().decay(Decay::Decoupled))
+        .unwrap()
+        .group(Group::named("head.b??s").learning_rate_factor(4.0).unwrap())
+        .unwrap();
+    for _ in 0..4 {
+        optimizer.step_scaled(&mut w, &g, 0.5);
+    }
+    for (name, _, role) in PARAMS {
+        let mut alone = before.get(name).unwrap().to_owned();
+        if role.is_trained() {
+            let (factor, decay, form) = expected_settings(name);
+            let rule = momentum(0.25 * factor);
+            let mut optimizer = Optimizer::new(rule).weight_decay(decay).unwrap().decay(form);
+            (0..4).for_each(|_| optimizer.step_scaled(&mut alone, &g.get(name).unwrap(), 0.5));
+        }
+        assert_eq!(w.get(name).unwrap(), alone, "{name}");
+    }
+}
+
+#[test]
+fn schedules_reach_groups() {
+    let mut w = filled(|_| 1.0);
+    let mut optimizer = Optimizer::for_layout(Sgd::new(1.0).unwrap(), w.layout())
+        .no_decay_on_bias_and_norm()
+        .group(Group::named("head.*").learning_rate_factor(0.5).unwrap())
+        .unwrap();
+    optimizer.set_learning_rate(0.5).unwrap();
+    optimizer.set_weight_decay(0.25).unwrap();
+    optimizer.step(&mut w, &filled(|_| 0.0));
+    let first = |name: &str| *w.get(name).unwrap().first().unwrap();
+    assert_eq!(first("body.0.weight"), 1.0 - 0.5 * 0.25);
+    assert_eq!(first("head.weight"), 1.0 - 0.25 * 0.25);
+    assert_eq!(["body.0.bias", "body.1.weight", "body.1.bias", "head.bias"].map(first), [1.0; 4]);
+    assert!(optimizer.set_weight_decay(f64::NAN).is_err());
+}
+
+#[test]
+fn a_group_begins_to_act_in_mid_run() {
+    let mut w = filled(|_| 1.0);
+    let mut optimizer = Optimizer::new(momentum(0.5));
+    optimizer.step(&mut w, &filled(|_| 1.0));
+    let mut optimizer = optimizer.group(Group::named("head.*").learning_rate_factor(0.0).unwrap()).unwrap();
+    optimizer.step(&mut w, &filled(|_| 0.0));
+    let first = |name: &str| *w.get(name).unwrap().first().unwrap();
+    assert_eq!((first("body.0.bias"), first("head.bias")), (0.5 - 0.5 * 0.9, 0.5));
+}
+
+const MESSAGE: &str = "parameter group `*.mean` matches no trained parameter; there are body.0.weight, body.0.bias, \
+                       body.1.weight, body.1.bias, empty, head.weight, head.bias";
+
+#[test]
+fn an_unmatched_pattern_is_refused_by_name() {
+    let layout = layout();
+    let optimizer = Optimizer::<f64>::for_layout(momentum(0.5), &layout);
+    let error = optimizer.group(Group::named("*.mean")).unwrap_err();
+    assert_eq!(error.to_string(), MESSAGE);
+
+    let mut unknown = Optimizer::<f64>::new(momentum(0.5)).group(Group::named("*.mean")).unwrap();
+    assert_eq!(unknown.fix_layout(&layout).unwrap_err(), error);
+    let state = Optimizer::<f64>::for_layout(momentum(0.5), &layout).state();
+    let state = nn_optim::State { step: 1, ..state };
+    assert_eq!(unknown.load_state(&state).unwrap_err(), StateError::Group(error));
+    assert_eq!((unknown.steps(), unknown.slots().count()), (0, 0));
+}
+
+#[test]
+#[should_panic(expected = "Momentum: parameter group `v` matches no trained parameter; there are w")]
+fn an_unmatched_pattern_is_refused_at_the_first_step() {
+    Optimizer::new(momentum(0.5)).group(Group::named("v")).unwrap().step(&mut [1.0], &[1.0]);
+}
+
+#[test]
+#[should_panic(
+    expected = "Momentum: the optimizer steps w: [1], but the layout is body.0.weight: [5, 7], body.0"
+)]
+fn another_layout_is_refused() {
+    let mut optimizer = Optimizer::new(momentum(0.5));
+    optimizer.step(&mut [1.0], &[1.0]);
+    let _ = optimizer.fix_layout(&layout());
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let group = || Group::of_roles(&[Role::Bias]);
+    let message = group().learning_rate_factor(-1.0).unwrap_err().to_string();
+    assert_eq!(message, "Group: learning_rate_factor must lie in [0, ∞), got -1");
+    let message = group().weight_decay(f64::INFINITY).unwrap_err().to_string();
+    assert_eq!(message, "Group: weight_decay must lie in [0, ∞), got inf");
+}
