@@ -5,6 +5,7 @@ mod gemm_crate;
 pub mod graph_step;
 pub mod networks;
 pub mod straight_line;
+pub mod stream;
 
 use nn_train::core::Streams;
 use nn_train::init::{He, InitializerExt};

@@ -11,8 +11,10 @@ use serde_json::Value;
 
 /// The columns of a terminal into which the table fits.
 const WIDTH: usize = 80;
-/// The contestant that the others of its group are held against.
-const REFERENCE: &str = "prototype";
+/// The contestant whose time the others of its group are held against.
+const PROTOTYPE: &str = "prototype";
+/// The contestant whose throughput the others of its group are held against.
+const STREAM: &str = "stream";
 
 /// The result of one benchmark.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +51,7 @@ pub(crate) fn run(root: &Path, filter: Option<&str>, no_run: bool) -> Result<(),
     }
     outcomes.sort_by(|a, b| a.name.cmp(&b.name));
     print!("{}", table(&outcomes));
+    println!("\nratio: time by that of `{PROTOTYPE}`, or throughput by that of `{STREAM}`");
     Ok(())
 }
 
@@ -95,24 +98,31 @@ fn outcome(benchmark: &Value, sample: &Value) -> Option<Outcome> {
     })
 }
 
-/// How often longer a benchmark takes than its prototype: that whose name has `prototype` in one place of the
-/// path and is otherwise the same.
+/// How much longer a benchmark takes than its prototype, or the share that it has of the throughput of `stream`.
 fn ratio(outcome: &Outcome, all: &[Outcome]) -> Option<f64> {
+    if let Some(prototype) = reference(outcome, all, PROTOTYPE) {
+        return Some(outcome.nanoseconds / prototype.nanoseconds);
+    }
+    let rate = |outcome: &Outcome| outcome.throughput.map(|(count, _)| count / outcome.nanoseconds);
+    Some(rate(outcome)? / rate(reference(outcome, all, STREAM)?)?)
+}
+
+/// The benchmark whose name has `contestant` in one place of the path and is otherwise the same.
+fn reference<'a>(outcome: &Outcome, all: &'a [Outcome], contestant: &str) -> Option<&'a Outcome> {
     let path: Vec<&str> = outcome.name.split('/').collect();
-    let prototype = all.iter().find(|other| {
+    all.iter().find(|other| {
         let others: Vec<&str> = other.name.split('/').collect();
         let mut differing = path.iter().zip(&others).filter(|(a, b)| a != b);
         let first = differing.next();
         others.len() == path.len()
-            && first.is_some_and(|(_, other)| *other == REFERENCE)
+            && first.is_some_and(|(_, other)| *other == contestant)
             && differing.next().is_none()
-    })?;
-    Some(outcome.nanoseconds / prototype.nanoseconds)
+    })
 }
 
 /// The results with columns for what at least one of them has.
 fn table(outcomes: &[Outcome]) -> String {
-    let mut rows = vec![["benchmark", "best time", "throughput", "/ prototype"].map(str::to_owned)];
+    let mut rows = vec![["benchmark", "best time", "throughput", "ratio"].map(str::to_owned)];
     rows.extend(outcomes.iter().map(|outcome| {
         let throughput = outcome.throughput.map_or(String::new(), |(count, unit)| {
             format!("{}{unit}", scaled(count / outcome.nanoseconds * 1e9))
@@ -204,9 +214,11 @@ mod tests {
             result("sum/graph/64", 8.0, None),
             result("sum/prototype/64", 4.0, None),
             result("sum/prototype/8", 1.0, None),
+            result("optim/adam", 10.0, Some((28.0, "B/s"))),
+            result("optim/stream", 4.0, Some((14.0, "B/s"))),
         ];
         let ratios: Vec<_> = all.iter().map(|outcome| ratio(outcome, &all)).collect();
-        assert_eq!(ratios, [Some(1.5), None, None, Some(2.0), None, None]);
+        assert_eq!(ratios, [Some(1.5), None, None, Some(2.0), None, None, Some(0.8), None]);
     }
 
     #[test]
@@ -217,8 +229,8 @@ mod tests {
             result(&"long/".repeat(30), 33.9e6, None),
         ];
         let expected = "\
-benchmark                             best time  throughput  / prototype
-train_step/784-128-10 adam/graph       321.0 µs   199.4 k/s        1.003
+benchmark                             best time  throughput  ratio
+train_step/784-128-10 adam/graph       321.0 µs   199.4 k/s  1.003
 train_step/784-128-10 adam/prototype   320.0 µs   200.0 k/s
 ";
         assert_eq!(table(&all[..2]), expected);
