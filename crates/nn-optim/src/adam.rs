@@ -1,4 +1,4 @@
-//! Adam.
+//! Adam and AMSGrad.
 
 use nn_core::{RangeError, Real, check_range};
 
@@ -11,25 +11,33 @@ use crate::{Context, Pass, Rule};
 ///
 /// w ← w − α/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
 ///
+/// With [`amsgrad`](Adam::amsgrad), the largest v so far stands in the place of v: v̂ ← max(v̂, v).
+///
 /// | parameter | default | range |
 /// |-|-|-|
 /// | learning rate α | 10⁻³ | [0, ∞) |
 /// | β₁ | 0.9 | [0, 1) |
 /// | β₂ | 0.999 | [0, 1) |
 /// | ε | 10⁻⁸ | (0, ∞) |
+/// | AMSGrad | no | |
 ///
 /// These are the formula and the defaults of `torch.optim.Adam`, except that ε = 0 is refused: an element whose
 /// gradient has always been zero would become NaN. An ε below the smallest normal number of the precision counts as
-/// that.
+/// that. Optax has the same formula; its AMSGrad takes the maximum over v/(1 − β₂ᵗ) instead. Keras leaves v
+/// uncorrected beside ε: see [`keras`](Adam::keras).
 ///
 /// # Source
-/// Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1.
+/// Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1; AMSGrad: Reddi, Kale and Kumar
+/// 2018, "On the convergence of Adam and beyond", algorithm 2.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     learning_rate: f64,
     beta1: f64,
     beta2: f64,
     epsilon: f64,
+    amsgrad: bool,
+    /// ε is added to √v before its correction.
+    epsilon_hat: bool,
 }
 
 impl Adam {
@@ -40,6 +48,15 @@ impl Adam {
     pub fn new(learning_rate: f64) -> Result<Self, RangeError> {
         check_learning_rate("Adam", learning_rate)?;
         Ok(Adam { learning_rate, ..Adam::default() })
+    }
+
+    /// As in Keras: w ← w − α·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m / (√v + ε), with ε = 10⁻⁷, the "epsilon hat" of section 2 of
+    /// the paper; there α is 10⁻³ by default.
+    ///
+    /// # Errors
+    /// When α is outside [0, ∞).
+    pub fn keras(learning_rate: f64) -> Result<Self, RangeError> {
+        Ok(Adam { epsilon: 1e-7, epsilon_hat: true, ..Adam::new(learning_rate)? })
     }
 
     /// Sets β₁, the decay of the first moment.
@@ -65,15 +82,32 @@ impl Adam {
     /// # Errors
     /// When ε is outside (0, ∞).
     pub fn epsilon(self, epsilon: f64) -> Result<Self, RangeError> {
-        let inside = epsilon > 0.0 && epsilon.is_finite();
-        check_range("Adam", "epsilon", epsilon, "(0, ∞)", inside)?;
+        check_epsilon("Adam", epsilon)?;
         Ok(Adam { epsilon, ..self })
     }
+
+    /// Divides by the largest v so far: AMSGrad.
+    pub fn amsgrad(self) -> Self {
+        Adam { amsgrad: true, ..self }
+    }
+}
+
+/// Refuses an ε outside (0, ∞).
+pub(crate) fn check_epsilon(owner: &'static str, epsilon: f64) -> Result<(), RangeError> {
+    let inside = epsilon > 0.0 && epsilon.is_finite();
+    check_range(owner, "epsilon", epsilon, "(0, ∞)", inside)
 }
 
 impl Default for Adam {
     fn default() -> Self {
-        Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        Adam {
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            amsgrad: false,
+            epsilon_hat: false,
+        }
     }
 }
 
@@ -83,7 +117,7 @@ impl<F: Real> Rule<F> for Adam {
     }
 
     fn slots(&self) -> &'static [&'static str] {
-        &["exp_avg", "exp_avg_sq"]
+        if self.amsgrad { &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"] } else { &["exp_avg", "exp_avg_sq"] }
     }
 
     fn learning_rate(&self) -> f64 {
@@ -93,16 +127,30 @@ impl<F: Real> Rule<F> for Adam {
     fn update(&self, context: Context, pass: Pass<'_, F>) {
         let t = context.step as f64;
         let rate = F::from_f64(context.learning_rate / (1.0 - self.beta1.powf(t)));
-        let root_scale = F::from_f64(1.0 / (1.0 - self.beta2.powf(t)).sqrt());
-        let (beta2, epsilon) = (F::from_f64(self.beta2), F::from_f64(self.epsilon).max(F::MIN_POSITIVE));
-        let (share1, share2) = (F::from_f64(1.0 - self.beta1), F::from_f64(1.0 - self.beta2));
-        pass.each(
-            #[inline(always)]
-            move |w, g, [m, v]| {
-                let m = m + share1 * (g - m);
-                let v = beta2 * v + share2 * (g * g);
-                (w - rate * m / (v.sqrt() * root_scale + epsilon), [m, v])
-            },
-        );
+        let root_scale = 1.0 / (1.0 - self.beta2.powf(t)).sqrt();
+        let epsilon = if self.epsilon_hat { self.epsilon * root_scale } else { self.epsilon };
+        let (root_scale, epsilon) = (F::from_f64(root_scale), F::from_f64(epsilon).max(F::MIN_POSITIVE));
+        let (beta2, share2) = (F::from_f64(self.beta2), F::from_f64(1.0 - self.beta2));
+        let share1 = F::from_f64(1.0 - self.beta1);
+        if self.amsgrad {
+            pass.each(
+                #[inline(always)]
+                move |w, g, [m, v, largest]| {
+                    let m = m + share1 * (g - m);
+                    let v = beta2 * v + share2 * (g * g);
+                    let largest = largest.max(v);
+                    (w - rate * m / (largest.sqrt() * root_scale + epsilon), [m, v, largest])
+                },
+            );
+        } else {
+            pass.each(
+                #[inline(always)]
+                move |w, g, [m, v]| {
+                    let m = m + share1 * (g - m);
+                    let v = beta2 * v + share2 * (g * g);
+                    (w - rate * m / (v.sqrt() * root_scale + epsilon), [m, v])
+                },
+            );
+        }
     }
 }

@@ -1,22 +1,42 @@
 #![doc = include_str!("../README.md")]
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod adamax;
+mod adamw;
+mod adan;
 mod groups;
+mod lion;
 mod momentum;
+mod nadam;
 mod nesterov;
 mod optimizer;
 mod pass;
+mod radam;
+mod rmsprop;
+mod rprop;
 mod rule;
 mod sgd;
 mod state;
 mod values;
 
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
 pub use adam::Adam;
+pub use adamax::Adamax;
+pub use adamw::AdamW;
+pub use adan::Adan;
 pub use groups::{Group, UnmatchedPattern};
-pub use momentum::Momentum;
-pub use nesterov::Nesterov;
+pub use lion::Lion;
+pub use momentum::{ExponentialMomentum, Momentum};
+pub use nadam::NAdam;
+pub use nesterov::{Nesterov, ShiftedNesterov};
 pub use optimizer::Optimizer;
 pub use pass::Pass;
+pub use radam::RAdam;
+pub use rmsprop::RmsProp;
+pub use rprop::Rprop;
 pub use rule::{Context, Decay, MAX_SCALARS, MAX_SLOTS, Rule};
 pub use sgd::Sgd;
 pub use state::{State, StateError};

@@ -1,8 +1,9 @@
 //! A value that does not change.
 
-use nn_core::{RangeError, check_range};
+use nn_core::RangeError;
 
 use crate::Schedule;
+use crate::check::check_finite;
 
 /// The same value at all times.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,7 +17,7 @@ impl Constant {
     /// # Errors
     /// When it is not finite.
     pub fn new(value: f64) -> Result<Self, RangeError> {
-        check_range("Constant", "value", value, "(-∞, ∞)", value.is_finite())?;
+        check_finite("Constant", "value", value)?;
         Ok(Constant { value })
     }
 }

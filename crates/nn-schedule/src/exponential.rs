@@ -1,9 +1,9 @@
 //! Exponential decay.
 
-use nn_core::{RangeError, check_range};
+use nn_core::RangeError;
 
 use crate::Schedule;
-use crate::schedule::check_not_negative;
+use crate::check::{check_not_negative, check_positive};
 
 /// Exponential decay: α₀·γᵗ.
 ///
@@ -22,8 +22,7 @@ impl Exponential {
     /// When α₀ is outside [0, ∞) or γ outside (0, ∞).
     pub fn new(initial: f64, gamma: f64) -> Result<Self, RangeError> {
         check_not_negative("Exponential", "initial", initial)?;
-        let inside = gamma > 0.0 && gamma.is_finite();
-        check_range("Exponential", "gamma", gamma, "(0, ∞)", inside)?;
+        check_positive("Exponential", "gamma", gamma)?;
         Ok(Exponential { initial, gamma })
     }
 }

@@ -3,7 +3,7 @@
 use nn_core::RangeError;
 
 use crate::Schedule;
-use crate::schedule::check_not_negative;
+use crate::check::check_not_negative;
 
 /// Decay with the root of the epoch: k/√(1 + t).
 ///
