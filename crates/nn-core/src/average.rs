@@ -151,17 +151,18 @@ impl<F: Real> ExponentialAverage<Arena<F>> {
     /// When the slice is shorter.
     #[track_caller]
     pub fn update(&mut self, values: &[F]) {
-        let share = F::from_f64(self.next_share());
-        let layout = Arc::clone(self.value.layout());
-        for spec in layout.params() {
-            let share = if spec.role.is_trained() { share } else { F::one() };
-            lerp(&mut self.value.as_mut_slice()[spec.range()], &values[spec.range()], share);
-        }
+        let share = self.next_share();
+        lerp_params(&mut self.value, values, F::from_f64(share));
     }
 
     /// The corrected average V/(1 − βᵗ); zeros before the first parameters.
     pub fn value(&self) -> &Arena<F> {
         &self.value
+    }
+
+    /// The corrected average, for writing: for example to exchange it with the parameters for a while.
+    pub fn value_mut(&mut self) -> &mut Arena<F> {
+        &mut self.value
     }
 }
 
@@ -186,6 +187,23 @@ pub fn lerp<F: Real>(values: &mut [F], target: &[F], share: F) {
     }
     for (v, &t) in values.iter_mut().zip(target) {
         *v += share * (t - *v);
+    }
+}
+
+/// Moves all parameters of a network a share of the way towards `target`, as [`lerp`] does; running statistics, which
+/// are averages already, are copied.
+///
+/// `target` is the [`Arena::as_slice`] of the same layout, or any slice that reaches to the end of the last
+/// parameter.
+///
+/// # Panics
+/// When the slice is shorter.
+#[track_caller]
+pub fn lerp_params<F: Real>(values: &mut Arena<F>, target: &[F], share: F) {
+    let layout = Arc::clone(values.layout());
+    for spec in layout.params() {
+        let share = if spec.role.is_trained() { share } else { F::one() };
+        lerp(&mut values.as_mut_slice()[spec.range()], &target[spec.range()], share);
     }
 }
 

@@ -12,7 +12,7 @@ pub mod shape;
 
 pub use aligned::AlignedVec;
 pub use arena::Arena;
-pub use average::{ExponentialAverage, lerp};
+pub use average::{ExponentialAverage, lerp, lerp_params};
 pub use error::{EvaluateError, RangeError, ShapeError, ValueError, check_range};
 pub use layout::{DuplicateParam, ParamLayout, ParamSpec, Role};
 pub use op::{Evaluated, Grad, Io, Memory, Mode, Op, Outline, Step, View, ViewMut, evaluate};
