@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+mod accumulate;
 mod adadelta;
 mod adagrad;
 mod adam;
 mod adamax;
 mod adamw;
 mod adan;
+mod buffer;
+mod centralize;
 mod clip;
 mod groups;
 mod guard;
@@ -13,6 +16,7 @@ mod lion;
 mod momentum;
 mod nadam;
 mod nesterov;
+mod noise;
 mod optimizer;
 mod pass;
 mod radam;
@@ -23,12 +27,15 @@ mod sgd;
 mod state;
 mod values;
 
+pub use accumulate::Accumulate;
 pub use adadelta::Adadelta;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use adamw::AdamW;
 pub use adan::Adan;
+pub use buffer::BufferState;
+pub use centralize::centralize;
 pub use clip::{ClipGlobalNorm, ClipNorm, ClipValue, global_norm};
 pub use groups::{Group, UnmatchedPattern};
 pub use guard::{Guard, NonFiniteError};
@@ -36,6 +43,7 @@ pub use lion::Lion;
 pub use momentum::{ExponentialMomentum, Momentum};
 pub use nadam::NAdam;
 pub use nesterov::{Nesterov, ShiftedNesterov};
+pub use noise::GradientNoise;
 pub use optimizer::Optimizer;
 pub use pass::Pass;
 pub use radam::RAdam;
