@@ -236,7 +236,8 @@ impl<F: Real> Optimizer<F> {
     /// let mut w = [1.0, 1.0];
     /// let mut optimizer = Optimizer::new(Momentum::new(0.01, 0.5)?);
     /// for t in 1..=300 {
-    ///     optimizer.step(&mut w, &w.map(|w| 10.0 * w));
+    ///     let gradient = w.map(|w| 10.0 * w);
+    ///     optimizer.step(&mut w, &gradient);
     ///     optimizer.set_rule(Momentum::new(0.01, 1.0 - 3.0 / (t as f64 + 5.0))?);
     /// }
     /// # Ok(())

@@ -92,9 +92,9 @@ impl<'a, F: Real> Pass<'a, F> {
     }
 
     /// Runs `element` on every element, as [`each`](Pass::each) does, but to the new slots and to `K` numbers, whose
-    /// sums it returns; the parameters stay. For rules [per tensor](crate::Rule::per_tensor), before `each`.
+    /// Euclidean norms it returns; the parameters stay. For rules [per tensor](crate::Rule::per_tensor), before `each`.
     ///
-    /// The numbers are added up in `f64` in an order that depends on the length alone, so the sums have the same bits
+    /// The squares are added up in `f64` in an order that depends on the length alone, so the norms have the same bits
     /// on any number of threads and with any instruction set.
     ///
     /// ```
@@ -119,8 +119,8 @@ impl<'a, F: Real> Pass<'a, F> {
     ///         true
     ///     }
     ///     fn update(&self, context: Context, mut pass: Pass<'_, F>) {
-    ///         let [squares] = pass.reduce(#[inline(always)] |_, g: F, []| ([], [g * g]));
-    ///         let rate = F::from_f64(context.learning_rate / squares.sqrt().max(1e-12));
+    ///         let [norm] = pass.norms(#[inline(always)] |_, g: F, []| ([], [g]));
+    ///         let rate = F::from_f64(context.learning_rate / norm.max(1e-12));
     ///         pass.each(#[inline(always)] move |w, g: F, []| (w - rate * g, []));
     ///     }
     /// }
@@ -133,15 +133,15 @@ impl<'a, F: Real> Pass<'a, F> {
     /// # Panics
     /// When `N` is not the number of [`Rule::slots`](crate::Rule::slots).
     #[track_caller]
-    pub fn reduce<const N: usize, const K: usize>(
+    pub fn norms<const N: usize, const K: usize>(
         &mut self,
         element: impl Fn(F, F, [F; N]) -> ([F; N], [F; K]) + Copy + Send + Sync,
     ) -> [f64; K] {
-        assert_eq!(N, self.used, "the reduction takes {N} slots, but the rule names {}", self.used);
+        assert_eq!(N, self.used, "the norms take {N} slots, but the rule names {}", self.used);
         let [scale, decay, keep] = self.factors();
         let mut slots = self.slots.iter_mut();
         let slots = from_fn(|_| &mut **slots.next().expect("there are N slots"));
-        split_sums(
+        split_squares(
             self.w,
             self.g,
             slots,
@@ -149,6 +149,7 @@ impl<'a, F: Real> Pass<'a, F> {
             #[inline(always)]
             move |w, g, s| element(keep * w, scale * g + decay * w, s),
         )
+        .map(f64::sqrt)
     }
 
     fn factors(&self) -> [F; 3] {
@@ -203,7 +204,7 @@ fn run<F: Real, const N: usize>(
 
 /// Halves the work at multiples of [`CHUNK`] until it fits one, whatever the threads, so that the order of the sums
 /// depends on the length alone.
-fn split_sums<F: Real, const N: usize, const K: usize>(
+fn split_squares<F: Real, const N: usize, const K: usize>(
     w: &[F],
     g: &[F],
     slots: [&mut [F]; N],
@@ -213,7 +214,7 @@ fn split_sums<F: Real, const N: usize, const K: usize>(
     if w.len() <= CHUNK {
         return dispatch(
             #[inline(always)]
-            move || run_sums(w, g, slots, element),
+            move || run_squares(w, g, slots, element),
         );
     }
     let middle = w.len().div_ceil(2).next_multiple_of(CHUNK);
@@ -222,14 +223,14 @@ fn split_sums<F: Real, const N: usize, const K: usize>(
     let mut halves = slots.map(|slot| slot.split_at_mut(middle));
     let s0 = from_fn(|k| take(&mut halves[k].0));
     let s1 = from_fn(|k| take(&mut halves[k].1));
-    let first = || split_sums(w0, g0, s0, parallel, element);
-    let second = || split_sums(w1, g1, s1, parallel, element);
+    let first = || split_squares(w0, g0, s0, parallel, element);
+    let second = || split_squares(w1, g1, s1, parallel, element);
     let (a, b) = if parallel { rayon::join(first, second) } else { (first(), second()) };
     from_fn(|k| a[k] + b[k])
 }
 
 #[inline(always)]
-fn run_sums<F: Real, const N: usize, const K: usize>(
+fn run_squares<F: Real, const N: usize, const K: usize>(
     w: &[F],
     g: &[F],
     mut slots: [&mut [F]; N],
@@ -247,7 +248,8 @@ fn run_sums<F: Real, const N: usize, const K: usize>(
             slots[k][i] = flush(kept[k]);
         }
         for k in 0..K {
-            sums[k][lane] += numbers[k].to_f64();
+            let number = numbers[k].to_f64();
+            sums[k][lane] += number * number;
         }
     };
     let whole = n / LANES * LANES;

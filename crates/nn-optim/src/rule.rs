@@ -113,7 +113,7 @@ pub trait Rule<F: Real>: Debug + Send + Sync {
     fn advance(&self, _step: u64, _scalars: &mut [f64]) {}
 
     /// Whether [`update`](Rule::update) must be called for each parameter tensor alone, as rules need that take
-    /// norms ([`Pass::reduce`]) or look at the shape ([`Pass::shape`]); `false` by default.
+    /// norms ([`Pass::norms`]) or look at the shape ([`Pass::shape`]); `false` by default.
     ///
     /// Otherwise one call may have many parameters, and the padding between them, in one run.
     fn per_tensor(&self) -> bool {
