@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nn_bench::stream::Triad;
-use nn_train::optim::{Adam, Momentum, Optimizer, Rule, Sgd};
+use nn_train::optim::{Adam, AdamW, Lion, Momentum, Optimizer, RmsProp, Rule, Sgd};
 
 type Contestant = (&'static str, fn() -> Box<dyn Rule<f32>>);
 
@@ -16,7 +16,10 @@ const VALID: &str = "valid hyperparameters";
 const RULES: &[Contestant] = &[
     ("sgd", || Box::new(Sgd::new(1e-3).expect(VALID))),
     ("momentum", || Box::new(Momentum::new(1e-3, 0.9).expect(VALID))),
+    ("rmsprop", || Box::new(RmsProp::new(1e-3).expect(VALID))),
+    ("lion", || Box::new(Lion::new(1e-3).expect(VALID))),
     ("adam", || Box::new(Adam::new(1e-3).expect(VALID))),
+    ("adamw", || Box::new(AdamW::new(1e-3).expect(VALID))),
 ];
 
 fn optim(criterion: &mut Criterion) {

@@ -8,7 +8,7 @@ use crate::problems::{Problem, Surface};
 /// Pixels of the part with the contours, and of the list of names beside it.
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 560.0;
-const LEGEND: f64 = 190.0;
+const LEGEND: f64 = 215.0;
 const TOP: f64 = 64.0;
 const LEFT: f64 = 48.0;
 /// Cells of the grid on which contours are found, in each direction.
