@@ -11,7 +11,8 @@ use crate::cosine::half_wave;
 /// The rate rises from peak/`div_factor` to the peak, and falls to peak/(`div_factor`·`final_div_factor`), which the
 /// last of the n steps has. With p = `pct_start` the peak is at t = pn − 1. In three phases the rate is back at its
 /// initial value at t = 2pn − 2 and falls on from there. Between these points it follows half a wave of the cosine,
-/// or a straight line. After the last step it stays.
+/// or a straight line. After the last step it stays. With pn < 1 the peak lies before the first step, which has a
+/// rate already past it.
 ///
 /// As PyTorch's `OneCycleLR`:
 ///
