@@ -70,16 +70,29 @@ fn schedules() -> Vec<(&'static str, Box<dyn Schedule>)> {
     ]
 }
 
+fn check(case: &str, schedule: &dyn Schedule, steps: usize) {
+    let expected = fixture(case);
+    assert_eq!(expected.len(), steps, "{case}");
+    for (step, &expected) in expected.iter().enumerate() {
+        let value = schedule.at(step as f64);
+        let error = (value - expected).abs();
+        assert!(error <= TOLERANCE * expected.abs(), "{case} at {step}: {value}, expected {expected}");
+    }
+}
+
 #[test]
 fn values_are_those_of_pytorch() {
     for (case, schedule) in schedules() {
-        let expected = fixture(case);
-        assert_eq!(expected.len(), 1000, "{case}");
-        for (step, &expected) in expected.iter().enumerate() {
-            let value = schedule.at(step as f64);
-            let error = (value - expected).abs();
-            assert!(error <= TOLERANCE * expected.abs(), "{case} at {step}: {value}, expected {expected}");
-        }
+        check(case, &schedule, 1000);
+    }
+}
+
+#[test]
+fn one_cycles_too_short_to_rise_are_those_of_pytorch() {
+    for steps in [1, 2, 3, 5] {
+        let cycle = OneCycle::new(0.1, steps).unwrap();
+        check(&format!("one_cycle_of_{steps}"), &cycle, steps);
+        check(&format!("one_cycle_of_{steps}_momentum"), &cycle.momentum(), steps);
     }
 }
 
