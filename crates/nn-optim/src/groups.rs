@@ -52,6 +52,7 @@ pub struct Group {
     rate_factor: Option<f64>,
     weight_decay: Option<f64>,
     decay: Option<Decay>,
+    excluded: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +76,7 @@ impl Group {
     }
 
     fn of(members: Members) -> Self {
-        Group { members, rate_factor: None, weight_decay: None, decay: None }
+        Group { members, rate_factor: None, weight_decay: None, decay: None, excluded: false }
     }
 
     /// Multiplies the learning rate, whatever a schedule makes of it, by this factor.
@@ -104,6 +105,12 @@ impl Group {
     /// Sets where weight decay acts, in place of what the optimizer says.
     pub fn decay(self, decay: Decay) -> Self {
         Group { decay: Some(decay), ..self }
+    }
+
+    /// Leaves these parameters as they are: they are frozen, or belong to another optimizer. Their slots stay zero. No
+    /// later group takes them back.
+    pub fn excluded(self) -> Self {
+        Group { excluded: true, ..self }
     }
 
     /// Biases and the parameters of normalisations, without weight decay.
@@ -219,14 +226,16 @@ pub(crate) fn spans(
     let mut spans: Vec<Span> = Vec::new();
     let mut adjoins = false;
     for (first, spec) in layout.params().iter().enumerate().filter(|(_, spec)| spec.size() > 0) {
-        if spec.role.is_trained() {
+        let excludes = |group: &Group| group.excluded && group.contains(spec);
+        let stepped = spec.role.is_trained() && !groups.iter().any(excludes);
+        if stepped {
             let settings = Settings::of(spec, groups);
             match spans.last_mut() {
                 Some(span) if adjoins && span.settings == settings => span.range.end = spec.range().end,
                 _ => spans.push(Span { range: spec.range(), first, settings }),
             }
         }
-        adjoins = spec.role.is_trained() && !per_tensor;
+        adjoins = stepped && !per_tensor;
     }
     Ok(spans)
 }
@@ -289,6 +298,8 @@ mod tests {
         let no_decay = [Group::undecayed_bias_and_norm()];
         assert_eq!(ranges(&no_decay, false), [(0, 0..3), (1, 16..35), (3, 48..51), (4, 64..67), (6, 96..99)]);
         assert_eq!(ranges(&[Group::named("*").learning_rate_factor(2.0).unwrap()], false).len(), 2);
+        let excluded = [Group::named("1.bias").excluded(), Group::named("*.bias")];
+        assert_eq!(ranges(&excluded, false), [(0, 0..19), (3, 48..67), (6, 96..99)]);
         let each = [(0, 0..3), (1, 16..19), (2, 32..35), (3, 48..51), (4, 64..67), (6, 96..99)];
         assert_eq!(ranges(&[], true), each);
     }

@@ -18,6 +18,8 @@ mod lars;
 mod lion;
 mod lookahead;
 mod momentum;
+#[cfg(feature = "muon")]
+mod muon;
 mod nadam;
 mod nesterov;
 mod noise;
@@ -50,6 +52,8 @@ pub use lars::Lars;
 pub use lion::Lion;
 pub use lookahead::{Lookahead, LookaheadState};
 pub use momentum::{ExponentialMomentum, Momentum};
+#[cfg(feature = "muon")]
+pub use muon::{Muon, MuonRate};
 pub use nadam::NAdam;
 pub use nesterov::{Nesterov, ShiftedNesterov};
 pub use noise::GradientNoise;

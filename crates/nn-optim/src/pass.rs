@@ -62,6 +62,29 @@ impl<'a, F: Real> Pass<'a, F> {
         &self.tensor.expect("the rule is called for each tensor alone").shape
     }
 
+    /// The name of the parameter.
+    ///
+    /// # Panics
+    /// When the rule is not [per tensor](crate::Rule::per_tensor).
+    #[track_caller]
+    pub fn param_name(&self) -> &'a str {
+        &self.tensor.expect("the rule is called for each tensor alone").name
+    }
+
+    /// With one slot more, which is not kept.
+    #[cfg(feature = "muon")]
+    pub(crate) fn with_slot(mut self, slot: &'a mut [F]) -> Self {
+        self.slots[self.used] = slot;
+        self.used += 1;
+        self
+    }
+
+    /// The elements of slot `k`.
+    #[cfg(feature = "muon")]
+    pub(crate) fn slot(&mut self, k: usize) -> &mut [F] {
+        self.slots[k]
+    }
+
     /// Runs `element` on every element: from the parameter w, its gradient g and its slots to the new parameter and
     /// the new slots.
     ///
