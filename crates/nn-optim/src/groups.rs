@@ -15,6 +15,9 @@ use crate::rule::check_weight_decay;
 /// the optimizer; where several groups that contain a parameter set the same, the last one counts. Groups may thus
 /// overlap, and parameters in none of them are stepped as if there were no groups.
 ///
+/// For another rule, or other hyperparameters of the same, [exclude](Group::excluded) the parameters and step them by a
+/// second optimizer on the same arena, which excludes the rest.
+///
 /// ```
 /// use std::sync::Arc;
 /// use nn_core::{Arena, ParamLayout, Role};

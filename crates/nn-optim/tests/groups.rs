@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nn_core::{Arena, ParamLayout, Role};
-use nn_optim::{Decay, Group, Momentum, Optimizer, Sgd, StateError};
+use nn_optim::{AdamW, Decay, Group, Lamb, Momentum, NAdam, Optimizer, Rule, Sgd, StateError};
 
 const PARAMS: [(&str, &[usize], Role); 8] = [
     ("body.0.weight", &[5, 7], Role::Weight),
@@ -38,23 +38,23 @@ fn momentum(rate: f64) -> Momentum {
     Momentum::new(rate, 0.9).unwrap()
 }
 
-/// Factor of the rate, weight decay and its place, worked out by hand for the groups of the test below.
-fn expected_settings(name: &str) -> (f64, f64, Decay) {
+/// Factor of the rate, weight decay, and its place where it is not that of the rule, worked out by hand for the groups
+/// of the test below.
+fn expected_settings(name: &str) -> (f64, f64, Option<Decay>) {
     match name {
-        "body.0.weight" => (0.5, 0.1, Decay::Coupled),
-        "body.0.bias" | "body.1.weight" | "body.1.bias" => (0.5, 0.0, Decay::Coupled),
-        "empty" => (1.0, 0.1, Decay::Coupled),
-        "head.weight" => (1.0, 0.3, Decay::Decoupled),
-        "head.bias" => (4.0, 0.3, Decay::Decoupled),
+        "body.0.weight" => (0.5, 0.1, None),
+        "body.0.bias" | "body.1.weight" | "body.1.bias" => (0.5, 0.0, None),
+        "empty" => (1.0, 0.1, None),
+        "head.weight" => (1.0, 0.3, Some(Decay::Decoupled)),
+        "head.bias" => (4.0, 0.3, Some(Decay::Decoupled)),
         _ => panic!("{name} is not trained"),
     }
 }
 
-#[test]
-fn parameters_step_as_alone_with_the_settings_of_their_groups() {
+fn check_as_alone(rule: fn(f64) -> Box<dyn Rule<f64>>) {
     let (before, g) = (filled(f64::sin), filled(f64::cos));
     let mut w = before.clone();
-    let mut optimizer = Optimizer::for_layout(momentum(0.25), w.layout())
+    let mut optimizer = Optimizer::for_layout(rule(0.25), w.layout())
         .weight_decay(0.1)
         .unwrap()
         .no_decay_on_bias_and_norm()
@@ -70,13 +70,49 @@ fn parameters_step_as_alone_with_the_settings_of_their_groups() {
     for (name, _, role) in PARAMS {
         let mut alone = before.get(name).unwrap().to_owned();
         if role.is_trained() {
-            let (factor, decay, form) = expected_settings(name);
-            let rule = momentum(0.25 * factor);
-            let mut optimizer = Optimizer::new(rule).weight_decay(decay).unwrap().decay(form);
+            let (factor, decay, place) = expected_settings(name);
+            let mut optimizer = Optimizer::new(rule(0.25 * factor)).weight_decay(decay).unwrap();
+            if let Some(place) = place {
+                optimizer = optimizer.decay(place);
+            }
             (0..4).for_each(|_| optimizer.step_scaled(&mut alone, &g.get(name).unwrap(), 0.5));
         }
-        assert_eq!(w.get(name).unwrap(), alone, "{name}");
+        assert_eq!(w.get(name).unwrap(), alone, "{} {name}", optimizer.rule().name());
     }
+}
+
+#[test]
+fn parameters_step_as_alone_with_the_settings_of_their_groups() {
+    check_as_alone(|rate| Box::new(momentum(rate)));
+    check_as_alone(|rate| Box::new(AdamW::new(rate).unwrap()));
+    check_as_alone(|rate| Box::new(NAdam::new(rate).unwrap()));
+    check_as_alone(|rate| Box::new(Lamb::new(rate).unwrap()));
+}
+
+#[test]
+fn optimizers_that_exclude_groups_share_an_arena() {
+    let (before, g) = (filled(f64::sin), filled(f64::cos));
+    let make = |rule: Momentum, excluded: &str| {
+        Optimizer::for_layout(rule, before.layout()).group(Group::named(excluded).excluded()).unwrap()
+    };
+    let mut w = before.clone();
+    let mut body = make(momentum(0.5), "head.*");
+    let mut head = make(Momentum::new(0.25, 0.5).unwrap(), "body.*");
+    let (mut of_body, mut of_head) = (before.clone(), before.clone());
+    let mut all_as_body = Optimizer::new(momentum(0.5));
+    let mut all_as_head = Optimizer::new(Momentum::new(0.25, 0.5).unwrap());
+    for _ in 0..3 {
+        body.step(&mut w, &g);
+        head.step(&mut w, &g);
+        all_as_body.step(&mut of_body, &g);
+        all_as_head.step(&mut of_head, &g);
+    }
+    for (name, _, _) in PARAMS {
+        let expected = if name.starts_with("body") { &of_body } else { &of_head };
+        assert_eq!(w.get(name).unwrap(), expected.get(name).unwrap(), "{name}");
+    }
+    let of_others = body.slots().next().unwrap().1.get("head.bias").unwrap().sum();
+    assert_eq!(of_others, 0.0);
 }
 
 #[test]
