@@ -17,8 +17,8 @@ const STYLE: &str = "\
 }";
 
 /// Distances from the edges of a panel to its plot.
-const LEFT: f64 = 58.0;
-const RIGHT: f64 = 20.0;
+const LEFT: f64 = 72.0;
+const RIGHT: f64 = 28.0;
 const TOP: f64 = 38.0;
 const BOTTOM: f64 = 44.0;
 
@@ -44,7 +44,7 @@ pub fn svg(curves: &[(&str, &dyn Schedule)], steps: usize) -> String {
         2 | 4 => 2,
         _ => 3,
     };
-    let (width, height) = if curves.len() <= 1 { (640.0, 340.0) } else { (360.0, 240.0) };
+    let (width, height) = if curves.len() <= 1 { (660.0, 340.0) } else { (380.0, 240.0) };
     let rows = curves.len().div_ceil(columns).max(1);
     let (total_width, total_height) = (width * columns as f64, height * rows as f64);
     let mut out = format!(
@@ -127,7 +127,7 @@ impl Panel {
         }
         out.push_str(&format!(
             "<text class=\"label\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">step</text>\n\
-             <text class=\"label\" transform=\"translate(-46 {:.1}) rotate(-90)\" text-anchor=\"middle\">value</text>\n",
+             <text class=\"label\" transform=\"translate(-58 {:.1}) rotate(-90)\" text-anchor=\"middle\">value</text>\n",
             width / 2.0,
             height + 34.0,
             height / 2.0

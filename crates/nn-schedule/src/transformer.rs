@@ -43,8 +43,8 @@ impl Schedule for Noam {
 /// A linear warm-up to the peak in w steps, then decay with the root: α₀ + (peak − α₀)·t/w until t = w, then
 /// peak·√(w/t).
 ///
-/// The initial value α₀ and the peak lie in [0, ∞), w in (0, ∞). With α₀ = 0 as the `inverse_sqrt` of fairseq from
-/// its step 1 on. Without a warm-up see [`InverseSqrt`](crate::InverseSqrt).
+/// The initial value α₀ and the peak lie in [0, ∞), w in (0, ∞). As the `inverse_sqrt` of fairseq, whose α₀ is 0 by
+/// default, t being the number of updates made. Without a warm-up see [`InverseSqrt`](crate::InverseSqrt).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WarmupInverseSqrt {
     initial: f64,

@@ -201,7 +201,7 @@ fn cyclical() -> Vec<Member> {
 fn momenta() -> Vec<Member> {
     let momentum = SutskeverMomentum::new(0.995).unwrap();
     let lowered: LowerAtEnd<SutskeverMomentum> = momentum.lower_at_end(0.9, 1000.0, 750_000.0).unwrap();
-    let short = momentum.period(2.0).unwrap().lower_at_end(0.7, 5.0, 7.0).unwrap();
+    let short = momentum.period(2.0).unwrap().lower_at_end(0.7, 7.0, 7.0).unwrap();
     vec![
         member(
             "SutskeverMomentum",
