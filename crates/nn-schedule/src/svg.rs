@@ -161,7 +161,7 @@ fn is_drawn(point: &(f64, f64)) -> bool {
     point.1.abs() <= 1e300
 }
 
-/// Appends the points after the first that a line needs to pass within a twentieth of a pixel of all: the Ramer,
+/// Appends the points after the first that a line needs to pass within a tenth of a pixel of all: the Ramer,
 /// Douglas and Peucker algorithm, with upright distances.
 fn simplify(points: &[(f64, f64)], kept: &mut Vec<(f64, f64)>) {
     let (first, last) = (points[0], points[points.len() - 1]);
@@ -169,7 +169,7 @@ fn simplify(points: &[(f64, f64)], kept: &mut Vec<(f64, f64)>) {
     let off = |point: &(f64, f64)| (first.1 + slope * (point.0 - first.0) - point.1).abs();
     let between = 1..points.len().saturating_sub(1);
     match between.max_by(|&i, &j| off(&points[i]).total_cmp(&off(&points[j]))) {
-        Some(i) if off(&points[i]) > 0.05 => {
+        Some(i) if off(&points[i]) > 0.1 => {
             simplify(&points[..=i], kept);
             simplify(&points[i..], kept);
         }

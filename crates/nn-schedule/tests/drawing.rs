@@ -1,6 +1,6 @@
 //! Pictures of schedules.
 
-use nn_schedule::{Exponential, Linear, Schedule, StepDecay, from_fn, sparkline, svg};
+use nn_schedule::{CosineAnnealing, Exponential, Linear, Schedule, StepDecay, from_fn, sparkline, svg};
 
 #[test]
 fn sparklines_show_the_first_and_the_last_step() {
@@ -49,18 +49,35 @@ fn an_svg_has_a_panel_for_each_curve() {
     assert_eq!(paths(&picture, "area").len(), 2, "an axis that does not begin at zero has no area");
 }
 
+/// The corners of the only curve.
+fn corners(picture: &str) -> Vec<(f64, f64)> {
+    let line = paths(picture, "curve")[0].strip_prefix('M').unwrap();
+    let pair = |corner: &str| corner.split_once(' ').map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap()));
+    line.split('L').map(|corner| pair(corner).unwrap()).collect()
+}
+
 #[test]
 fn jumps_in_an_svg_are_upright() {
-    let picture = svg(&[("steps", &StepDecay::new(1.0, 50.0, 0.5).unwrap())], 100);
-    let corners: Vec<(f64, f64)> = paths(&picture, "curve")[0][1..]
-        .split('L')
-        .map(|corner| corner.split_once(' ').unwrap())
-        .map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap()))
-        .collect();
+    let corners = corners(&svg(&[("steps", &StepDecay::new(1.0, 50.0, 0.5).unwrap())], 100));
     let expected = [(0.0, 0.0), (280.0, 0.0), (280.0, 129.0), (560.0, 129.0)];
     assert_eq!(corners.len(), expected.len(), "{corners:?}");
     for (corner, expected) in corners.iter().zip(expected) {
         assert!((corner.0 - expected.0).abs() <= 0.6 && (corner.1 - expected.1).abs() <= 0.1, "{corners:?}");
+    }
+}
+
+#[test]
+fn curves_in_an_svg_follow_the_values() {
+    let wave = CosineAnnealing::new(1.0, 0.0, 250.0).unwrap();
+    let corners = corners(&svg(&[("wave", &wave)], 1000));
+    assert!(corners.len() < 180, "{} corners", corners.len());
+    for i in 0..=560 {
+        let x = f64::from(i);
+        let next = corners.iter().position(|corner| corner.0 >= x).unwrap().max(1);
+        let ((x0, y0), (x1, y1)) = (corners[next - 1], corners[next]);
+        let drawn = y0 + (y1 - y0) * (x - x0) / (x1 - x0);
+        let expected = 258.0 * (1.0 - wave.at(1000.0 * x / 560.0));
+        assert!((drawn - expected).abs() < 0.35, "at {x}: {drawn}, expected {expected}");
     }
 }
 
