@@ -1,54 +1,111 @@
-//! Whole trajectories against those of PyTorch, made by `fixtures/make_optim.py`.
+//! Whole trajectories against those of PyTorch, Optax and Keras, made by `fixtures/make_optim.py`.
 
-use nn_core::Real;
-use nn_optim::{Adam, Momentum, Nesterov, Optimizer, Rule, Sgd};
+#[path = "list/problems.rs"]
+mod problems;
 
-const FIXTURE: &str = include_str!("fixtures/optim.csv");
+use nn_core::{RangeError, Real};
+use nn_optim::*;
+use problems::problems;
 
-fn rule<F: Real>(case: &str, rate: f64) -> Box<dyn Rule<F>> {
-    let momentum = || Sgd::new(rate).unwrap().momentum(0.9).unwrap();
-    let adam = || Adam::new(10.0 * rate).unwrap();
+type Made<F> = Result<Box<dyn Rule<F>>, RangeError>;
+type Make<F> = fn(&str, f64) -> Made<F>;
+
+fn boxed<F: Real, R: Rule<F> + 'static>(rule: R) -> Made<F> {
+    Ok(Box::new(rule))
+}
+
+/// The rule of a case of PyTorch, with the learning rate of the problem times that of the case.
+fn torch<F: Real>(case: &str, a: f64) -> Made<F> {
+    let momentum = || Sgd::new(a)?.momentum(0.9);
     match case {
-        "sgd" => Box::new(Sgd::new(rate).unwrap()),
-        "momentum" => Box::<Momentum>::new(momentum()),
-        "dampened" => Box::new(momentum().dampening(0.3).unwrap()),
-        "nesterov" => Box::<Nesterov>::new(momentum().nesterov().unwrap()),
-        "adam" => Box::new(adam()),
-        "adam_set" => Box::new(adam().beta1(0.8).unwrap().beta2(0.99).unwrap().epsilon(1e-3).unwrap()),
+        "sgd" => boxed(Sgd::new(a)?),
+        "momentum" => boxed(momentum()?),
+        "dampened" => boxed(momentum()?.dampening(0.3)?),
+        "nesterov" => boxed(momentum()?.nesterov()?),
+        "adagrad" => boxed(Adagrad::new(10.0 * a)?),
+        "adagrad_set" => boxed(Adagrad::new(10.0 * a)?.rate_decay(0.01)?.initial_sum(0.1)?.epsilon(1e-3)?),
+        "adadelta" => boxed(Adadelta::new(200.0 * a)?),
+        "adadelta_set" => boxed(Adadelta::new(50.0 * a)?.rho(0.8)?.epsilon(1e-4)?),
+        "rmsprop" => boxed(RmsProp::new(2.0 * a)?),
+        "rmsprop_momentum" => boxed(RmsProp::new(0.5 * a)?.decay_factor(0.9)?.momentum(0.9)?),
+        "rmsprop_centred" => boxed(RmsProp::new(a)?.centred()),
+        "rmsprop_set" => boxed(RmsProp::new(a)?.decay_factor(0.95)?.epsilon(1e-2)?.momentum(0.5)?.centred()),
+        "adam" => boxed(Adam::new(10.0 * a)?),
+        "adam_set" => boxed(Adam::new(10.0 * a)?.beta1(0.8)?.beta2(0.99)?.epsilon(1e-3)?),
+        "amsgrad" => boxed(Adam::new(10.0 * a)?.beta2(0.9)?.amsgrad()),
+        "adamw" => boxed(AdamW::new(10.0 * a)?),
+        "adamw_set" => boxed(AdamW::new(10.0 * a)?.beta1(0.8)?.beta2(0.9)?.epsilon(1e-3)?.amsgrad()),
+        "adamax" => boxed(Adamax::new(10.0 * a)?),
+        "adamax_set" => boxed(Adamax::new(10.0 * a)?.beta1(0.8)?.beta2(0.9)?.epsilon(1e-2)?),
+        "nadam" => boxed(NAdam::new(10.0 * a)?),
+        "nadam_set" => {
+            boxed(NAdam::new(10.0 * a)?.beta1(0.8)?.beta2(0.99)?.epsilon(1e-3)?.momentum_decay(0.1)?)
+        }
+        "radam" => boxed(RAdam::new(a)?),
+        "radam_set" => boxed(RAdam::new(a)?.beta1(0.8)?.beta2(0.9)?.epsilon(1e-2)?),
+        "rprop" => boxed(Rprop::new(2.0 * a)?),
+        "rprop_set" => boxed(Rprop::new(2.0 * a)?.factors(0.4, 1.3)?.step_sizes(1e-3, 0.1)?),
         _ => panic!("unknown case {case}"),
     }
 }
 
-type Gradient<F> = fn(&[F]) -> Vec<F>;
-
-/// The starting point, the gradient and the learning rate of a problem.
-fn problem<F: Real>(name: &str) -> (Vec<F>, Gradient<F>, f64) {
-    let c = F::from_f64;
-    match name {
-        "quadratic" => {
-            let gradient = |w: &[F]| vec![w[0], F::from_f64(10.0) * w[1], F::from_f64(100.0) * w[2]];
-            (vec![c(1.0), c(-1.0), c(0.5)], gradient, 5e-3)
-        }
-        "rosenbrock" => (vec![c(-1.2), c(1.0)], rosenbrock, 1e-4),
-        _ => panic!("unknown problem {name}"),
+fn optax<F: Real>(case: &str, a: f64) -> Made<F> {
+    match case {
+        "adagrad" => boxed(Adagrad::optax(10.0 * a)?),
+        "adadelta" => boxed(Adadelta::new(200.0 * a)?),
+        "rmsprop" => boxed(RmsProp::optax(2.0 * a)?),
+        "rmsprop_momentum" => boxed(RmsProp::optax(0.5 * a)?.momentum(0.9)?),
+        "rmsprop_centred" => boxed(RmsProp::optax(a)?.epsilon(1e-3)?.momentum(0.5)?.centred()),
+        "adam" => boxed(Adam::new(10.0 * a)?),
+        "adamw" | "adamw_default" => boxed(AdamW::optax(10.0 * a)?),
+        "adamax" => boxed(Adamax::new(10.0 * a)?),
+        "nadam" => boxed(NAdam::optax(10.0 * a)?),
+        "radam" => boxed(RAdam::optax(a)?),
+        "radam_set" => boxed(RAdam::optax(a)?.beta1(0.8)?.beta2(0.9)?.epsilon(1e-2)?),
+        "lion" | "lion_default" => boxed(Lion::new(2.0 * a)?),
+        _ => panic!("unknown case {case}"),
     }
 }
 
-fn rosenbrock<F: Real>(w: &[F]) -> Vec<F> {
-    let (x, y, c) = (w[0], w[1], F::from_f64);
-    vec![-c(2.0) * (c(1.0) - x) - c(400.0) * x * (y - x * x), c(200.0) * (y - x * x)]
+fn keras<F: Real>(case: &str, a: f64) -> Made<F> {
+    match case {
+        "momentum" => boxed(Momentum::keras(a, 0.9)?),
+        "nesterov" => boxed(Momentum::keras(a, 0.9)?.nesterov()?),
+        "adagrad" => boxed(Adagrad::keras(10.0 * a)?),
+        "adadelta" => boxed(Adadelta::keras(200.0 * a)?),
+        "rmsprop" => boxed(RmsProp::keras(2.0 * a)?),
+        "rmsprop_momentum" => boxed(RmsProp::keras(0.5 * a)?.momentum(0.9)?),
+        "rmsprop_centred" => boxed(RmsProp::keras(a)?.epsilon(1e-3)?.momentum(0.5)?.centred()),
+        "adam" => boxed(Adam::keras(10.0 * a)?),
+        "amsgrad" => boxed(Adam::keras(10.0 * a)?.beta2(0.9)?.amsgrad()),
+        "adamw" | "adamw_default" => boxed(AdamW::keras(10.0 * a)?),
+        "adamax" => boxed(Adamax::keras(10.0 * a)?),
+        "nadam" => boxed(NAdam::keras(10.0 * a)?),
+        "lion" => boxed(Lion::new(2.0 * a)?),
+        _ => panic!("unknown case {case}"),
+    }
 }
 
-/// Compares one trajectory; returns the number of points compared.
-fn check<F: Real>(case: &str, name: &str, decay: &str, tolerance: f64) -> usize {
-    let (mut w, gradient, rate) = problem::<F>(name);
-    let mut optimizer = Optimizer::new(rule(case, rate)).weight_decay(decay.parse().unwrap()).unwrap();
-    let prefix = format!("{case},{name},{decay},{},", F::NAME);
-    let lines: Vec<&str> = FIXTURE.lines().filter_map(|line| line.strip_prefix(&prefix)).collect();
-    for line in &lines {
+/// Steps with the fixture's lines `step,w…` and compares there; the learning rate is halved after step 100.
+fn check<F: Real>(prefix: &str, lines: &[&str], rule: Make<F>, tolerance: f64) {
+    let fields: Vec<&str> = prefix.split(',').collect();
+    let problem = problems::<F>().into_iter().find(|problem| problem.name == fields[1]).unwrap();
+    let rate = [("quadratic", 5e-3), ("rosenbrock", 1e-4), ("mlp", 1e-3)];
+    let (_, rate) = rate.into_iter().find(|(name, _)| *name == fields[1]).unwrap();
+    let mut optimizer = Optimizer::new(rule(fields[0], rate).unwrap());
+    let first_rate = optimizer.learning_rate();
+    if !fields[0].ends_with("_default") {
+        optimizer.set_weight_decay(fields[2].parse().unwrap()).unwrap();
+    }
+    let mut w = problem.start;
+    for line in lines {
         let numbers: Vec<f64> = line.split(',').map(|field| field.parse().unwrap()).collect();
+        assert_eq!(numbers.len(), w.len() + 1, "{prefix}{line}");
         while (optimizer.steps() as f64) < numbers[0] {
-            let g = gradient(&w);
+            if optimizer.steps() == 100 {
+                optimizer.set_learning_rate(first_rate / 2.0).unwrap();
+            }
+            let (_, g) = (problem.function)(&w);
             optimizer.step(&mut w, &g);
         }
         for (w, expected) in w.iter().zip(&numbers[1..]) {
@@ -56,19 +113,47 @@ fn check<F: Real>(case: &str, name: &str, decay: &str, tolerance: f64) -> usize 
             assert!(error <= tolerance, "{prefix}{line}: off by {error:e}");
         }
     }
-    lines.len()
+}
+
+/// Compares all trajectories of a fixture, which must be as many as stated: in `f64` to 10⁻¹⁰, in `f32` to `single`.
+fn check_all(fixture: &str, rules: (Make<f64>, Make<f32>), single: f64, trajectories: usize) {
+    let lines: Vec<(&str, &str)> = fixture
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (comma, _) = line.match_indices(',').nth(3).unwrap();
+            line.split_at(comma + 1)
+        })
+        .collect();
+    let mut count = 0;
+    for lines in lines.chunk_by(|a, b| a.0 == b.0) {
+        let (prefix, points) = (lines[0].0, lines.iter().map(|line| line.1).collect::<Vec<_>>());
+        assert_eq!(points.len(), 11, "{prefix}");
+        match prefix.split(',').nth(3).unwrap() {
+            "f64" => check(prefix, &points, rules.0, 1e-10),
+            "f32" => check(prefix, &points, rules.1, single),
+            other => panic!("unknown type {other}"),
+        }
+        count += 1;
+    }
+    assert_eq!(count, trajectories);
 }
 
 #[test]
 fn trajectories_are_those_of_pytorch() {
-    let mut points = 0;
-    for case in ["sgd", "momentum", "dampened", "nesterov", "adam", "adam_set"] {
-        for name in ["quadratic", "rosenbrock"] {
-            for decay in ["0.0", "0.1"] {
-                points += check::<f64>(case, name, decay, 1e-12);
-                points += check::<f32>(case, name, decay, 1e-5);
-            }
-        }
-    }
-    assert_eq!(points, FIXTURE.lines().count() - 1);
+    let (cases, without_decay) = (25, 2);
+    check_all(include_str!("fixtures/optim.csv"), (torch, torch), 1e-5, (2 * cases - without_decay) * 3 * 2);
+}
+
+/// In `f32`, Optax loses digits in 1 − 0.999ᵗ, which it computes in that type; RAdam shows it.
+#[test]
+fn trajectories_are_those_of_optax() {
+    let (cases, with_decay) = (14, 2);
+    check_all(include_str!("fixtures/optim_optax.csv"), (optax, optax), 5e-5, (cases + with_decay) * 3 * 2);
+}
+
+#[test]
+fn trajectories_are_those_of_keras() {
+    let (cases, with_decay) = (14, 1);
+    check_all(include_str!("fixtures/optim_keras.csv"), (keras, keras), 1e-5, (cases + with_decay) * 3 * 2);
 }
