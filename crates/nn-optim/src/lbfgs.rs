@@ -22,7 +22,7 @@ use crate::wolfe::{Line, Trial, search};
 /// |-|-|-|-|
 /// | `history`, pairs kept | 10 | [1, ∞) | 100 |
 /// | `max_iterations` | 1000 | [0, ∞) | 20 per call of `step` |
-/// | `max_evaluations` of the cost | 5/4 of the iterations | [1, ∞) | the same |
+/// | `max_evaluations` of the cost, checked between iterations | 5/4 of `max_iterations` | [1, ∞) | the same |
 /// | `tolerance_gradient` | 10⁻⁷ | [0, ∞) | the same |
 /// | `tolerance_change` | 10⁻⁹ | [0, ∞) | the same |
 ///
@@ -66,7 +66,7 @@ pub enum Stop {
     Change,
     /// So many iterations were allowed.
     MaxIterations,
-    /// So many evaluations of the cost were allowed.
+    /// As many evaluations of the cost as allowed, or more, were made.
     MaxEvaluations,
     /// No step along the direction of steepest descent lowers the cost: it is not smooth there, the gradient is wrong,
     /// or the precision is exhausted.
@@ -127,7 +127,7 @@ impl Lbfgs {
         Lbfgs { max_iterations, ..self }
     }
 
-    /// Sets the largest number of evaluations of the cost; a line search under way may end with one more.
+    /// Sets the number of evaluations of the cost after which no further iteration begins; a line search takes up to 26.
     ///
     /// # Errors
     /// When it is 0.

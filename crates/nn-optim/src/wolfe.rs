@@ -157,6 +157,23 @@ mod tests {
     }
 
     #[test]
+    fn turns_back_where_the_cost_has_risen() {
+        // Falls with slope −1 to the length 1, lies higher at 10 though low enough, and falls with −1 again from there.
+        let f = |length: f64| {
+            let t = (length.clamp(1.0, 10.0) - 1.0) / 9.0;
+            let cubic = -1.0 - 9.0 * t + 28.5 * t * t - 19.0 * t * t * t;
+            let outside = if length < 1.0 { 1.0 - length } else { -(length - 10.0).max(0.0) };
+            Trial { length, cost: cubic + outside, slope: (-9.0 + 57.0 * t - 57.0 * t * t) / 9.0 }
+        };
+        assert_eq!(
+            [0.0, 1.0, 10.0].map(|a| (f(a).cost, f(a).slope)),
+            [(0.0, -1.0), (-1.0, -1.0), (-0.5, -1.0)]
+        );
+        let end = search(&mut Line::new(f(0.0), 1e-12, f), 1.0).unwrap();
+        assert!(end.length > 1.0 && end.length < 10.0 && end.cost < -1.0, "{end:?}");
+    }
+
+    #[test]
     fn a_line_that_rises_has_no_step() {
         let start = Trial { length: 0.0, cost: 0.0, slope: -1.0 }; // a wrong gradient
         let mut line = Line::new(start, 1e-12, |length| Trial { length, cost: length, slope: 1.0 });

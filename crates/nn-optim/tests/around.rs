@@ -94,6 +94,7 @@ fn settings_are_checked() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_clipped_gradient_is_within_the_limit_and_points_the_same_way(
         g in prop::collection::vec(-1e3f64..1e3, 0..80), limit in 1e-2..1e4
