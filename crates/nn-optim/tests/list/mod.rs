@@ -1,16 +1,18 @@
 //! The list of all rules, each with its formula written a second time.
 
 mod reference;
+mod tensors;
 
 use nn_core::Real;
 use nn_optim::{
-    Adadelta, Adagrad, Adam, AdamW, Adamax, Adan, ExponentialMomentum, Lion, Momentum, NAdam, Nesterov,
-    RAdam, RmsProp, Rprop, Rule, Sgd, ShiftedNesterov,
+    Adadelta, Adagrad, Adam, AdamW, Adamax, Adan, ExponentialMomentum, Lamb, Lars, Lion, Momentum, NAdam,
+    Nesterov, RAdam, RmsProp, Rprop, Rule, Sgd, ShiftedNesterov,
 };
 use reference::{
     RmsSettings, Turn, adadelta, adagrad, adam, adamax, adan, coupled, decoupled, exponential, keras_adam,
     keras_sgd, lion, nadam, radam, rmsprop, rprop, torch_sgd,
 };
+use tensors::{TensorMember, lamb, lars};
 
 /// A rule written for one parameter, as the reference documents it: from t, w and g to the new w.
 pub(crate) type Scalar = Box<dyn FnMut(i32, f64, f64) -> f64>;
@@ -340,4 +342,50 @@ fn signs<F: Real>() -> Vec<Settings<F>> {
             |a, d| coupled(d, rprop(a, [0.5, 1.2], [1e-6, 50.0], Turn::Move)),
         ),
     ]
+}
+
+/// Every rule that sees whole parameters, with default and with other settings.
+pub(crate) fn tensor_members<F: Real>() -> Vec<TensorMember<F>> {
+    vec![
+        TensorMember {
+            name: "Lamb",
+            rule: || Box::new(Lamb::new(0.01).unwrap()),
+            reference: |decay| lamb(0.01, [0.9, 0.999, 1e-6], decay),
+        },
+        TensorMember {
+            name: "Lamb, other settings",
+            rule: || {
+                let lamb = Lamb::new(0.02).unwrap().beta1(0.5).unwrap().beta2(0.7).unwrap();
+                Box::new(lamb.epsilon(0.1).unwrap())
+            },
+            reference: |decay| lamb(0.02, [0.5, 0.7, 0.1], decay),
+        },
+        TensorMember {
+            name: "Lars",
+            rule: || Box::new(Lars::new(4.0).unwrap()),
+            reference: |decay| lars(4.0, 0.9, 1e-3, decay),
+        },
+        TensorMember {
+            name: "Lars, other settings",
+            rule: || {
+                let lars = Lars::new(0.5).unwrap().momentum(0.5).unwrap();
+                Box::new(lars.trust_coefficient(0.02).unwrap())
+            },
+            reference: |decay| lars(0.5, 0.5, 0.02, decay),
+        },
+    ]
+}
+
+/// The name of a rule, and what makes it.
+pub(crate) type Named<F> = (&'static str, fn() -> Box<dyn Rule<F>>);
+
+/// The rules for matrices alone, which their own tests hold against their formulas. They take no weight decay here.
+#[cfg(feature = "muon")]
+pub(crate) fn matrix_rules<F: Real>() -> Vec<Named<F>> {
+    vec![("Muon", || Box::new(nn_optim::Muon::default().weight_decay(0.0).unwrap()))]
+}
+
+#[cfg(not(feature = "muon"))]
+pub(crate) fn matrix_rules<F: Real>() -> Vec<Named<F>> {
+    Vec::new()
 }

@@ -2,50 +2,21 @@
 
 use std::sync::Arc;
 
+use ndarray::{Array2, array};
 use nn_core::{Arena, ParamLayout, Real, Role};
 use nn_ops::simd::{Isa, best, force};
 use nn_optim::{Lamb, Lars, Optimizer, Rule};
 
+use super::{Named, matrix_rules, tensor_members};
+
 /// A rule written for one parameter tensor, as its paper gives it: from t, w and g to the new w.
-type Tensor = Box<dyn FnMut(i32, &[f64], &[f64]) -> Vec<f64>>;
+pub(crate) type Tensor = Box<dyn FnMut(i32, &[f64], &[f64]) -> Vec<f64>>;
 
 /// A rule with settings, made anew at each call, and its second form with a weight decay.
-struct TensorMember<F: Real> {
-    name: &'static str,
-    rule: fn() -> Box<dyn Rule<F>>,
-    reference: fn(f64) -> Tensor,
-}
-
-/// Every rule that sees whole parameters, with default and with other settings.
-fn tensor_members<F: Real>() -> Vec<TensorMember<F>> {
-    vec![
-        TensorMember {
-            name: "Lamb",
-            rule: || Box::new(Lamb::new(0.01).unwrap()),
-            reference: |decay| lamb(0.01, [0.9, 0.999, 1e-6], decay),
-        },
-        TensorMember {
-            name: "Lamb, other settings",
-            rule: || {
-                let lamb = Lamb::new(0.02).unwrap().beta1(0.5).unwrap().beta2(0.7).unwrap();
-                Box::new(lamb.epsilon(0.1).unwrap())
-            },
-            reference: |decay| lamb(0.02, [0.5, 0.7, 0.1], decay),
-        },
-        TensorMember {
-            name: "Lars",
-            rule: || Box::new(Lars::new(4.0).unwrap()),
-            reference: |decay| lars(4.0, 0.9, 1e-3, decay),
-        },
-        TensorMember {
-            name: "Lars, other settings",
-            rule: || {
-                let lars = Lars::new(0.5).unwrap().momentum(0.5).unwrap();
-                Box::new(lars.trust_coefficient(0.02).unwrap())
-            },
-            reference: |decay| lars(0.5, 0.5, 0.02, decay),
-        },
-    ]
+pub(crate) struct TensorMember<F: Real> {
+    pub(crate) name: &'static str,
+    pub(crate) rule: fn() -> Box<dyn Rule<F>>,
+    pub(crate) reference: fn(f64) -> Tensor,
 }
 
 fn norm(x: &[f64]) -> f64 {
@@ -53,7 +24,7 @@ fn norm(x: &[f64]) -> f64 {
 }
 
 /// Algorithm 2 of You et al. 2020, as in Optax.
-fn lamb(rate: f64, [beta1, beta2, epsilon]: [f64; 3], decay: f64) -> Tensor {
+pub(crate) fn lamb(rate: f64, [beta1, beta2, epsilon]: [f64; 3], decay: f64) -> Tensor {
     let (mut m, mut v) = (vec![0.0; 100], vec![0.0; 100]);
     Box::new(move |t, w, g| {
         let mut u = Vec::new();
@@ -70,7 +41,7 @@ fn lamb(rate: f64, [beta1, beta2, epsilon]: [f64; 3], decay: f64) -> Tensor {
 }
 
 /// Algorithm 1 of You, Gitman and Ginsburg 2017.
-fn lars(rate: f64, mu: f64, eta: f64, decay: f64) -> Tensor {
+pub(crate) fn lars(rate: f64, mu: f64, eta: f64, decay: f64) -> Tensor {
     let mut b = vec![0.0; 100];
     Box::new(move |_, w, g| {
         let local = eta * norm(w) / (norm(g) + decay * norm(w));
@@ -110,6 +81,12 @@ fn network<F: Real>() -> Arena<F> {
     arena.get_mut("weight").unwrap().iter_mut().zip(start(35)).for_each(|(w, x)| *w = x);
     arena.get_mut("scalar").unwrap().fill(F::from_f64(-3.0));
     arena
+}
+
+/// Every rule for whole parameters; all step matrices.
+fn rules<F: Real>() -> Vec<Named<F>> {
+    let tensors = tensor_members().into_iter().map(|member| (member.name, member.rule));
+    tensors.chain(matrix_rules()).collect()
 }
 
 fn check_against_reference<F: Real>(tolerance: f64) {
@@ -197,27 +174,33 @@ fn give_the_same_bits_with_every_instruction_set() {
 
 #[test]
 fn go_on_with_the_same_bits_after_loading_their_state() {
-    for member in tensor_members::<f32>() {
-        let make = || Optimizer::<f32>::new((member.rule)()).weight_decay(0.01).unwrap();
-        let (mut w, mut through) = (start(100), make());
-        (1..=7).for_each(|t| through.step(&mut w, &gradients::<f32>(t, 100)));
+    let matrix = |values: Vec<f32>| Array2::from_shape_vec((10, 10), values).unwrap();
+    let gradient = |t: usize| matrix(gradients(t, 100));
+    for (name, rule) in rules::<f32>() {
+        let make = || Optimizer::<f32>::new(rule()).weight_decay(0.01).unwrap();
+        let (mut w, mut through) = (matrix(start(100)), make());
+        (1..=7).for_each(|t| through.step(&mut w, &gradient(t)));
         let (mut w_resumed, mut resumed) = (w.clone(), make());
         resumed.load_state(&through.state()).unwrap();
         for t in 8..=20 {
-            through.step(&mut w, &gradients::<f32>(t, 100));
-            resumed.step(&mut w_resumed, &gradients::<f32>(t, 100));
+            through.step(&mut w, &gradient(t));
+            resumed.step(&mut w_resumed, &gradient(t));
         }
-        assert_eq!(bits(&w), bits(&w_resumed), "{}", member.name);
+        assert_eq!(
+            bits(&w.into_raw_vec_and_offset().0),
+            bits(&w_resumed.into_raw_vec_and_offset().0),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn do_not_move_where_all_gradients_are_zero() {
-    for member in tensor_members::<f32>() {
-        let mut w = [1.5f32, -0.0, 3e-40];
-        let mut optimizer = Optimizer::new((member.rule)());
-        (0..10).for_each(|_| optimizer.step(&mut w, &[0.0; 3]));
-        assert_eq!(w, [1.5, 0.0, 3e-40], "{}", member.name);
+    for (name, rule) in rules::<f32>() {
+        let mut w = array![[1.5f32, -0.0, 3e-40]];
+        let mut optimizer = Optimizer::new(rule());
+        (0..10).for_each(|_| optimizer.step(&mut w, &array![[0.0, 0.0, 0.0]]));
+        assert_eq!(w, array![[1.5, 0.0, 3e-40]], "{name}");
     }
 }
 
@@ -232,8 +215,8 @@ fn zeros_begin_to_move() {
 
 #[test]
 fn nothing_to_step_is_no_error() {
-    for member in tensor_members::<f32>() {
-        Optimizer::new((member.rule)()).step(&mut Vec::<f32>::new(), &[0.0; 0]);
+    for (_, rule) in rules::<f32>() {
+        Optimizer::new(rule()).step(&mut Array2::zeros((0, 3)), &Array2::zeros((0, 3)));
     }
 }
 
@@ -269,16 +252,16 @@ fn norms_of_large_and_small_numbers_do_not_overflow() {
 
 #[test]
 fn still_step_after_two_to_the_forty() {
-    for member in tensor_members::<f32>() {
-        let mut optimizer = Optimizer::<f32>::new((member.rule)());
-        let mut w = [1.0f32];
-        optimizer.step(&mut w, &[0.5]);
+    for (name, rule) in rules::<f32>() {
+        let mut optimizer = Optimizer::<f32>::new(rule());
+        let mut w = array![[1.0f32]];
+        optimizer.step(&mut w, &array![[0.5]]);
         let mut state = optimizer.state();
         state.step = 1 << 40;
         optimizer.load_state(&state).unwrap();
-        let before = w[0];
-        optimizer.step(&mut w, &[0.5]);
-        assert!(w[0].is_finite() && w[0] < before, "{}: {w:?}", member.name);
+        let before = w[[0, 0]];
+        optimizer.step(&mut w, &array![[0.5]]);
+        assert!(w[[0, 0]].is_finite() && w[[0, 0]] < before, "{name}: {w:?}");
     }
 }
 
