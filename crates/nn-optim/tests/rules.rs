@@ -92,6 +92,57 @@ fn descend_on_three_problems() {
     }
 }
 
+/// The rewritten form keeps the shifted point θ + µ·v in place of θ.
+#[test]
+fn both_forms_of_nesterov_go_the_same_way() {
+    let [problem, ..] = problems::<f64>();
+    let rule = ShiftedNesterov::new(RATE, 0.9).unwrap();
+    let mut original = Optimizer::new(rule);
+    let mut rewritten = Optimizer::new(Nesterov::new(RATE, 0.9).unwrap());
+    let (mut theta, mut w) = (problem.start.clone(), problem.start.clone());
+    let mut shifted = problem.start;
+    for step in 0..100 {
+        let (_, g) = (problem.function)(&shifted);
+        original.step(&mut theta, &g);
+        let (_, g) = (problem.function)(&w);
+        rewritten.step(&mut w, &g);
+        let (_, velocity) = original.slots().next().unwrap();
+        rule.shifted(&theta, velocity.get("w").unwrap().as_slice().unwrap(), &mut shifted);
+        assert!(
+            w.iter().zip(&shifted).all(|(a, b)| (a - b).abs() < 1e-12),
+            "step {step}: {w:?}, {shifted:?}"
+        );
+        assert!(w.iter().zip(&theta).any(|(a, b)| (a - b).abs() > 1e-6), "step {step}: the points are one");
+    }
+}
+
+/// Learning rate and weight decay of `Default`, as the packages have them.
+#[test]
+fn have_the_defaults_of_the_packages() {
+    let defaults: [(Box<dyn Rule<f32>>, f64, f64); 17] = [
+        (Box::new(Sgd::default()), 1e-3, 0.0),
+        (Box::new(Momentum::default()), 1e-3, 0.0),
+        (Box::new(ExponentialMomentum::default()), 1e-3, 0.0),
+        (Box::new(Nesterov::default()), 1e-3, 0.0),
+        (Box::new(ShiftedNesterov::default()), 1e-3, 0.0),
+        (Box::new(Adagrad::default()), 1e-2, 0.0),
+        (Box::new(Adadelta::default()), 1.0, 0.0),
+        (Box::new(RmsProp::default()), 1e-2, 0.0),
+        (Box::new(Adam::default()), 1e-3, 0.0),
+        (Box::new(AdamW::default()), 1e-3, 1e-2),
+        (Box::new(AdamW::optax(1e-3).unwrap()), 1e-3, 1e-4),
+        (Box::new(Adamax::default()), 2e-3, 0.0),
+        (Box::new(NAdam::default()), 2e-3, 0.0),
+        (Box::new(RAdam::default()), 1e-3, 0.0),
+        (Box::new(Rprop::default()), 1e-2, 0.0),
+        (Box::new(Lion::default()), 1e-4, 1e-3),
+        (Box::new(Adan::default()), 1e-3, 0.0),
+    ];
+    for (rule, rate, decay) in defaults {
+        assert_eq!((rule.learning_rate(), rule.weight_decay()), (rate, decay), "{}", rule.name());
+    }
+}
+
 fn check_round_trip<F: Real>() {
     let n = 100;
     for member in members::<F>() {
