@@ -1,6 +1,7 @@
 //! Clipping of gradients.
 
 use nn_core::{RangeError, Real, check_range};
+use nn_ops::simd::dispatch;
 use nn_ops::sum_squares;
 
 use crate::{Values, ValuesMut};
@@ -38,8 +39,20 @@ fn norm<'a, F: Real, I: Iterator<Item = &'a [F]>>(parts: impl Fn() -> I) -> f64 
 }
 
 /// The largest magnitude: NaN if any element is NaN, 0 for none.
-fn largest<F: Real>(x: &[F]) -> f64 {
-    x.iter().fold(F::zero(), |largest, x| largest.max(x.abs())).to_f64()
+pub(crate) fn largest<F: Real>(x: &[F]) -> f64 {
+    dispatch(
+        #[inline(always)]
+        || {
+            let (whole, rest) = x.as_chunks::<32>();
+            let mut lanes = [F::zero(); 32];
+            for chunk in whole {
+                for (lane, x) in lanes.iter_mut().zip(chunk) {
+                    *lane = lane.max(x.abs());
+                }
+            }
+            lanes.iter().chain(rest).fold(F::zero(), |largest, x| largest.max(x.abs())).to_f64()
+        },
+    )
 }
 
 /// PyTorch's min(1, limit/(norm + 10⁻⁶)), and 1 for a norm that is not finite.
@@ -215,5 +228,24 @@ impl ClipGlobalNorm {
             }
         });
         norm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::largest;
+
+    #[test]
+    fn the_largest_is_found_wherever_it_stands() {
+        for at in 0..70 {
+            let mut x: Vec<f32> = (0..70).map(|i| (i as f32).sin()).collect();
+            x[at] = -2.5;
+            assert_eq!(largest(&x), 2.5, "{at}");
+            x[at] = f32::NEG_INFINITY;
+            assert_eq!(largest(&x), f64::INFINITY, "{at}");
+            x[at] = f32::NAN;
+            assert!(largest(&x).is_nan(), "{at}");
+        }
+        assert_eq!(largest::<f32>(&[]), 0.0);
     }
 }

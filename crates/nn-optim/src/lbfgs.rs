@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use nn_core::{RangeError, Real, check_range};
 use nn_ops::dot;
 
+use crate::clip::largest;
 use crate::wolfe::{Line, Trial, search};
 
 /// L-BFGS, the limited-memory method of Broyden, Fletcher, Goldfarb and Shanno, with a line search that ends where the
@@ -327,11 +328,6 @@ impl<F: Real> Run<'_, F> {
 /// x ← x + a·y.
 fn add_scaled<F: Real>(x: &mut [F], a: F, y: &[F]) {
     x.iter_mut().zip(y).for_each(|(x, &y)| *x += a * y);
-}
-
-/// The largest magnitude: NaN if any element is NaN, 0 for none.
-fn largest<F: Real>(x: &[F]) -> f64 {
-    x.iter().fold(F::zero(), |largest, x| largest.max(x.abs())).to_f64()
 }
 
 #[cfg(test)]

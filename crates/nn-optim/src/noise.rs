@@ -2,8 +2,12 @@
 
 use nn_core::{RangeError, Real, StreamRng, Streams, check_range};
 use rand::Rng;
+use rayon::prelude::*;
 
 use crate::ValuesMut;
+
+/// Elements that draw from one stream.
+const BLOCK: usize = 1 << 14;
 
 /// Adds normal noise to gradients, less of it with every step: g ← g + σₜ·z with σₜ² = η/(1 + t)^γ.
 ///
@@ -68,14 +72,20 @@ impl GradientNoise {
         let (layout, deviation) = (g.layout(), self.deviation(step));
         g.modify(&mut |g| {
             for spec in layout.params().iter().filter(|spec| spec.role.is_trained()) {
-                let mut rng = self.streams.rng(&format!("gradient noise, {}", spec.name), step);
-                for pair in g[spec.range()].chunks_mut(2) {
-                    for (x, z) in pair.iter_mut().zip(normal_pair(&mut rng)) {
-                        *x += <G::Elem as Real>::from_f64(deviation * z);
-                    }
-                }
+                let name = format!("gradient noise, {}", spec.name);
+                g[spec.range()].par_chunks_mut(BLOCK).enumerate().for_each(|(block, g)| {
+                    add_normal(g, deviation, &mut self.streams.child(block as u64).rng(&name, step));
+                });
             }
         });
+    }
+}
+
+fn add_normal<F: Real>(g: &mut [F], deviation: f64, rng: &mut StreamRng) {
+    for pair in g.chunks_mut(2) {
+        for (x, z) in pair.iter_mut().zip(normal_pair(rng)) {
+            *x += F::from_f64(deviation * z);
+        }
     }
 }
 

@@ -64,6 +64,15 @@ fn any_number_of_threads_gives_the_same_bits() {
     assert_eq!(one, two);
 
     let [one, two] = with_threads(|| {
+        let mut g = vec![0.0f64; 100_000];
+        GradientNoise::new(1.0, Streams::new(0)).unwrap().apply(&mut g, 1);
+        g
+    });
+    assert!(one == two);
+    let (first, second) = one.split_at(1 << 14);
+    assert!(first.iter().zip(second).all(|(a, b)| a != b), "blocks draw from streams of their own");
+
+    let [one, two] = with_threads(|| {
         let mut w = vec![1.0f32; 1_000_000];
         let settings = Lbfgs::default().max_iterations(4).max_evaluations(100).unwrap();
         let report = settings.minimize(&mut w, |w, g| {
