@@ -24,8 +24,7 @@ use crate::{Context, Pass, Rule};
 /// constant µ ([`optax`](NAdam::optax)).
 ///
 /// # Source
-/// Dozat 2016, "Incorporating Nesterov momentum into Adam", algorithm 2, and for µₜ its section on the schedule, after
-/// Sutskever et al. 2013.
+/// Dozat 2016, "Incorporating Nesterov momentum into Adam", with its schedule of µₜ, in which ψ is 1/250.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NAdam {
     learning_rate: f64,

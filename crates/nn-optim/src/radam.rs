@@ -18,7 +18,7 @@ use crate::{Context, Pass, Rule};
 /// |-|-|-|
 /// | learning rate α | 10⁻³ | [0, ∞) |
 /// | β₁ | 0.9 | [0, 1) |
-/// | β₂ | 0.999 | [0, 1); below 0.6 the second case holds always |
+/// | β₂ | 0.999 | [0, 1); up to ⅔ the second case holds always |
 /// | ε | 10⁻⁸ | (0, ∞) |
 ///
 /// These are the formula and the defaults of `torch.optim.RAdam`, with ε beside the uncorrected √v. Optax has the

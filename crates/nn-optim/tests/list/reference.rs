@@ -174,7 +174,7 @@ pub(crate) enum Turn {
     Stay,
 }
 
-/// Igel and Hüsken 2000, tables 1 and 2 and the variant without undoing of the improved algorithm.
+/// Igel and Hüsken 2000: Rprop⁺, Rprop⁻ and iRprop⁻.
 pub(crate) fn rprop(first: f64, factors: [f64; 2], sizes: [f64; 2], turn: Turn) -> Scalar {
     let (mut before, mut size, mut change) = (0.0f64, first, 0.0);
     let sign = |g: f64| if g == 0.0 { 0.0 } else { g.signum() };
