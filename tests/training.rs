@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2};
 use nn_train::data::{DataError, digits, mnist};
 use nn_train::graph::NonFinite;
 use nn_train::init::He;
+use nn_train::optim::Group;
 use nn_train::prelude::*;
 use nn_train::schedule::{Exponential, InverseTime};
 
@@ -182,6 +183,10 @@ fn bad_input_is_refused_before_the_first_step() {
     let regression = Trainer::new(MeanSquaredError::new(), Sgd::new(0.1).unwrap());
     let message = refuse(regression, perceptron(4, 10), 64).to_string();
     assert!(message.contains("mean_squared_error") && message.contains("[64, 10]"), "{message}");
+    let decayed =
+        Optimizer::new(Sgd::new(0.1).unwrap()).group(Group::named("fc*").weight_decay(0.1).unwrap()).unwrap();
+    let error = refuse(Trainer::with_optimizer(SoftmaxCrossEntropy::new(), decayed), perceptron(4, 10), 64);
+    assert!(error.to_string().contains("`fc*`"), "{error}");
     let nan = Dataset::classification(Array2::from_elem((2, 2), f32::NAN), Array1::zeros(2), 2);
     assert!(matches!(nan, Err(DataError::NonFinite { .. })));
     let empty = Dataset::classification(Array2::<f32>::zeros((0, 2)), Array1::zeros(0), 2);

@@ -3,6 +3,7 @@
 use nn_core::RangeError;
 use nn_data::DataError;
 use nn_graph::{NonFinite, RecordError, RunError};
+use nn_optim::UnmatchedPattern;
 use thiserror::Error;
 
 /// Why training could not begin, or stopped.
@@ -21,6 +22,9 @@ pub enum TrainError {
     /// A hyperparameter is outside its range, for example the learning rate that a schedule gives.
     #[error(transparent)]
     Range(#[from] RangeError),
+    /// A group of parameters that the network does not have.
+    #[error(transparent)]
+    Group(#[from] UnmatchedPattern),
     /// The samples of a data set are not what the network takes.
     #[error("the {set} samples have shape {got:?}, the network takes {expected:?}")]
     InputShape {

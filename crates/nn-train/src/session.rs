@@ -52,7 +52,8 @@ impl<'a, F: Real> Session<'a, F> {
         }
         let params = network.params().clone();
         let gradient = Arena::zeros(Arc::clone(params.layout()));
-        let optimizer = trainer.optimizer.clone();
+        let mut optimizer = trainer.optimizer.clone();
+        optimizer.fix_layout(params.layout())?;
         let snapshot = Snapshot { step: 0, params, optimizer: optimizer.clone() };
         let (plans, validation_plans) = (Plans::new(), Plans::new());
         let mut session = Session {
