@@ -1,12 +1,14 @@
 //! One step of each update rule, on one thread and on two, beside the bandwidth of the memory measured in the same run.
 //!
 //! Throughput counts the bytes that a rule must move: parameters, gradient and slots are read, parameters and slots are
-//! written. `stream` is the triad of STREAM (McCalpin 1995), a ← b + s·c, over arrays of the same size in all.
+//! written. `triad` is that of STREAM (McCalpin 1995), a ← b + s·c, over arrays of the same size in all; its stores to an
+//! array that was not read make the memory fetch that array too, uncounted. `update`, a ← a + s·b, writes where it read,
+//! as optimizers do.
 
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use nn_bench::stream::Triad;
+use nn_bench::stream::{Triad, Update};
 use nn_train::optim::{Adam, AdamW, Lion, Momentum, Optimizer, RmsProp, Rule, Sgd};
 
 type Contestant = (&'static str, fn() -> Box<dyn Rule<f32>>);
@@ -34,8 +36,12 @@ fn optim(criterion: &mut Criterion) {
             // As many bytes as Adam needs: parameters, gradient, two slots.
             let mut triad = Triad::new(4 * count);
             group.throughput(Throughput::Bytes(triad.bytes()));
-            group.bench_function("stream", |b| pool.install(|| b.iter(|| triad.run())));
+            group.bench_function("triad", |b| pool.install(|| b.iter(|| triad.run())));
             drop(triad);
+            let mut update = Update::new(4 * count);
+            group.throughput(Throughput::Bytes(update.bytes()));
+            group.bench_function("update", |b| pool.install(|| b.iter(|| update.run())));
+            drop(update);
             for (name, rule) in RULES {
                 let (mut w, g) = (vec![1.0f32; count], vec![1e-3f32; count]);
                 let slots = rule().slots().len();

@@ -1,4 +1,4 @@
-//! The bandwidth of the memory.
+//! The bandwidth of the memory, written as an optimizer writes: over what was read (`Update`), and elsewhere (`Triad`).
 
 use nn_train::ops::simd::dispatch;
 
@@ -26,11 +26,50 @@ impl Triad {
 
     /// One pass, on the threads of the current pool.
     pub fn run(&mut self) {
-        split(&mut self.a, &self.b, &self.c);
+        triad(&mut self.a, &self.b, &self.c);
     }
 }
 
-fn split(a: &mut [f32], b: &[f32], c: &[f32]) {
+/// a ← a + s·b, with arrays of half of the given number of elements each.
+pub struct Update {
+    a: Vec<f32>,
+    b: Vec<f32>,
+}
+
+impl Update {
+    /// Arrays of `elements` numbers in all.
+    pub fn new(elements: usize) -> Self {
+        Update { a: vec![1.0; elements / 2], b: vec![2.0; elements / 2] }
+    }
+
+    /// Bytes that a run moves: two arrays read, one written.
+    pub fn bytes(&self) -> u64 {
+        (3 * self.a.len() * size_of::<f32>()) as u64
+    }
+
+    /// One pass, on the threads of the current pool.
+    pub fn run(&mut self) {
+        update(&mut self.a, &self.b);
+    }
+}
+
+fn update(a: &mut [f32], b: &[f32]) {
+    if a.len() <= CHUNK || rayon::current_num_threads() == 1 {
+        return dispatch(
+            #[inline(always)]
+            move || {
+                for (a, b) in a.iter_mut().zip(b) {
+                    *a += 3.0 * b;
+                }
+            },
+        );
+    }
+    let middle = a.len() / 2;
+    let ((a0, a1), (b0, b1)) = (a.split_at_mut(middle), b.split_at(middle));
+    rayon::join(|| update(a0, b0), || update(a1, b1));
+}
+
+fn triad(a: &mut [f32], b: &[f32], c: &[f32]) {
     if a.len() <= CHUNK || rayon::current_num_threads() == 1 {
         return dispatch(
             #[inline(always)]
@@ -45,12 +84,12 @@ fn split(a: &mut [f32], b: &[f32], c: &[f32]) {
     }
     let middle = a.len() / 2;
     let ((a0, a1), (b0, b1), (c0, c1)) = (a.split_at_mut(middle), b.split_at(middle), c.split_at(middle));
-    rayon::join(|| split(a0, b0, c0), || split(a1, b1, c1));
+    rayon::join(|| triad(a0, b0, c0), || triad(a1, b1, c1));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Triad;
+    use super::{Triad, Update};
 
     #[test]
     fn adds_on_any_number_of_threads() {
@@ -61,6 +100,10 @@ mod tests {
                 pool.install(|| triad.run());
                 assert!(triad.a.iter().all(|&a| a == 7.0));
                 assert_eq!(triad.bytes(), 4 * elements as u64);
+                let mut update = Update::new(elements);
+                pool.install(|| update.run());
+                assert!(update.a.iter().all(|&a| a == 7.0));
+                assert_eq!(update.bytes(), 6 * elements as u64);
             }
         }
     }

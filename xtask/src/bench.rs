@@ -14,7 +14,7 @@ const WIDTH: usize = 80;
 /// The contestant whose time the others of its group are held against.
 const PROTOTYPE: &str = "prototype";
 /// The contestant whose throughput the others of its group are held against.
-const STREAM: &str = "stream";
+const STREAM: &str = "update";
 
 /// The result of one benchmark.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +98,7 @@ fn outcome(benchmark: &Value, sample: &Value) -> Option<Outcome> {
     })
 }
 
-/// How much longer a benchmark takes than its prototype, or the share that it has of the throughput of `stream`.
+/// How much longer a benchmark takes than its prototype, or the share that it has of the throughput of `update`.
 fn ratio(outcome: &Outcome, all: &[Outcome]) -> Option<f64> {
     if let Some(prototype) = reference(outcome, all, PROTOTYPE) {
         return Some(outcome.nanoseconds / prototype.nanoseconds);
@@ -215,7 +215,7 @@ mod tests {
             result("sum/prototype/64", 4.0, None),
             result("sum/prototype/8", 1.0, None),
             result("optim/adam", 16.0, Some((28.0, "B/s"))),
-            result("optim/stream", 4.0, Some((14.0, "B/s"))),
+            result("optim/update", 4.0, Some((14.0, "B/s"))),
         ];
         let ratios: Vec<_> = all.iter().map(|outcome| ratio(outcome, &all)).collect();
         assert_eq!(ratios, [Some(1.5), None, None, Some(2.0), None, None, Some(0.5), None]);

@@ -18,9 +18,11 @@ struct List {
     by_function: bool,
 }
 
-const LISTS: [List; 5] = [
+const LISTS: [List; 7] = [
     List { package: "nn-ops", of: "Body", file: "tests/gradients.rs", by_function: false },
     List { package: "nn-loss", of: "Op", file: "tests/gradients.rs", by_function: false },
+    List { package: "nn-norm", of: "Op", file: "tests/gradients.rs", by_function: false },
+    List { package: "nn-regularize", of: "Op", file: "tests/gradients.rs", by_function: false },
     List { package: "nn-optim", of: "Rule", file: "tests/list/mod.rs", by_function: false },
     List { package: "nn-schedule", of: "Schedule", file: "tests/schedules.rs", by_function: true },
     List { package: "nn-init", of: "Initializer", file: "tests/initializers.rs", by_function: false },
