@@ -58,13 +58,16 @@ pub struct Outline {
     pub reads_input: Vec<bool>,
     /// Whether `backward` reads the value of the output.
     pub reads_output: bool,
+    /// For each input, whether it is a running statistic, in whose [`Grad`] `backward` leaves no gradient but what an
+    /// update subtracts from it.
+    pub moves: Vec<bool>,
 }
 
 impl Outline {
     /// An operation with this output shape whose backward pass reads neither inputs nor output.
     pub fn new(shape: impl Into<Vec<usize>>, inputs: usize) -> Self {
-        let reads_input = vec![false; inputs];
-        Outline { shape: shape.into(), saved: 0, scratch: 0, reads_input, reads_output: false }
+        let (reads_input, moves) = (vec![false; inputs], vec![false; inputs]);
+        Outline { shape: shape.into(), saved: 0, scratch: 0, reads_input, reads_output: false, moves }
     }
 
     /// Sets the number of elements kept between forward and backward.
@@ -86,6 +89,17 @@ impl Outline {
     pub fn reads_inputs(mut self, positions: &[usize]) -> Self {
         for &i in positions {
             self.reads_input[i] = true;
+        }
+        self
+    }
+
+    /// Declares that the inputs with these positions are running statistics
+    /// ([`Role::RunningStatistic`](crate::Role)): instead of their gradients, `backward` gives what an update subtracts
+    /// from them, old value less new.
+    #[must_use]
+    pub fn moves(mut self, positions: &[usize]) -> Self {
+        for &i in positions {
+            self.moves[i] = true;
         }
         self
     }

@@ -28,6 +28,7 @@ pub(crate) fn compile<F: Real>(
         value_want: vec![None; nodes.len()],
         gradient_want: vec![None; nodes.len()],
         needs_gradient: needs_gradient(&nodes, recording),
+        is_statistic: nodes.iter().map(|node| is_statistic(node, recording)).collect(),
         planner: SlotPlanner::default(),
         end: 2 * order.len() + 1,
         nodes,
@@ -92,12 +93,20 @@ fn needs_gradient<F: Real>(nodes: &[Node<F>], recording: &Recording<F>) -> Vec<b
     let mut needs = vec![false; nodes.len()];
     for (i, node) in nodes.iter().enumerate() {
         needs[i] = match &node.source {
-            Source::Param(position) => recording.layout.params()[*position].role.is_trained(),
-            Source::Op(applied) => applied.inputs.iter().any(|&input| needs[input]),
+            Source::Param(_) => true,
+            Source::Op(applied) => {
+                let mut inputs = applied.inputs.iter().zip(&applied.outline.moves);
+                inputs.any(|(&input, &moves)| needs[input] && moves == is_statistic(&nodes[input], recording))
+            }
             Source::Placeholder | Source::Constant(_) => false,
         };
     }
     needs
+}
+
+/// Whether the node is a parameter that only operations move which declare that they do, and that has no gradient.
+fn is_statistic<F: Real>(node: &Node<F>, recording: &Recording<F>) -> bool {
+    matches!(node.source, Source::Param(position) if !recording.layout.params()[position].role.is_trained())
 }
 
 /// The gradient writes of one operation, before slots are known.
@@ -116,6 +125,7 @@ struct Compiler<F: Real> {
     /// The operations to run; number k of them runs at moment k + 1, its backward pass at moment 2n − k.
     order: Vec<usize>,
     needs_gradient: Vec<bool>,
+    is_statistic: Vec<bool>,
     planner: SlotPlanner,
     value_want: Vec<Option<usize>>,
     gradient_want: Vec<Option<usize>>,
@@ -191,7 +201,7 @@ impl<F: Real> Compiler<F> {
             }
             let scratch = (applied.outline.scratch > 0)
                 .then(|| self.planner.want(moment, moment, applied.outline.scratch));
-            let targets = self.plan_targets(&applied.inputs, moment, &mut reached);
+            let targets = self.plan_targets(&applied, moment, &mut reached);
             steps[k] = Some(BackwardStep { targets, scratch });
         }
         steps
@@ -199,15 +209,15 @@ impl<F: Real> Compiler<F> {
 
     fn plan_targets(
         &mut self,
-        inputs: &[usize],
+        applied: &Applied<F>,
         moment: usize,
         reached: &mut [bool],
     ) -> Vec<Option<(Write, Option<usize>)>> {
         let mut here = vec![];
         let mut targets = vec![];
-        for &input in inputs {
+        for (&input, &moves) in applied.inputs.iter().zip(&applied.outline.moves) {
             let root = self.homes[input].root;
-            if !self.needs_gradient[root] {
+            if !self.needs_gradient[root] || moves != self.is_statistic[root] {
                 targets.push(None);
             } else if here.contains(&root) {
                 let between = self.planner.want(moment, moment, self.len(input));
@@ -282,10 +292,11 @@ impl<F: Real> Compiler<F> {
         }
         let cost = cost.map(|cost| {
             let root = self.homes[cost].root;
-            if let Source::Param(position) = self.nodes[root].source {
-                touched[position] = true;
+            let differentiable = self.needs_gradient[root] && !self.is_statistic[root];
+            if let (Source::Param(position), true) = (&self.nodes[root].source, differentiable) {
+                touched[*position] = true;
             }
-            let gradient = self.needs_gradient[root].then(|| self.spot(cost, &gradient_places));
+            let gradient = differentiable.then(|| self.spot(cost, &gradient_places));
             Cost { value: self.spot(cost, &places), gradient }
         });
         let params = recording.layout.params().iter();

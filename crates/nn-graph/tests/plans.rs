@@ -1,7 +1,7 @@
 //! What plans are made of: fusions, buffers, errors.
 
 use ndarray::ArrayD;
-use nn_core::{Arena, Mode, Role, Step};
+use nn_core::{Arena, Grad, Io, Memory, Mode, Op, Outline, Role, ShapeError, Step, View, ViewMut};
 use nn_graph::{Graph, NonFinite, Plans, RecordError, Var};
 use nn_ops::Activation;
 
@@ -91,6 +91,67 @@ fn parameters_that_do_not_matter_have_gradient_zero_and_running_statistics_too()
         assert_eq!(name, expected_name);
         assert!(view.iter().all(|&g| g == value), "{name}: {view}");
     }
+}
+
+/// Passes its first input on, and moves the second, a running statistic, half-way to the first.
+#[derive(Debug)]
+struct Track;
+
+impl Op<f64> for Track {
+    fn name(&self) -> &'static str {
+        "track"
+    }
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        Ok(Outline::new(inputs[0], 2).reads_inputs(&[0, 1]).moves(&[1]))
+    }
+    fn forward(&self, _: &Step, inputs: &[View<'_, f64>], mut output: ViewMut<'_, f64>, _: Memory<'_, f64>) {
+        output.assign(&inputs[0]);
+    }
+    fn backward(
+        &self,
+        _: &Step,
+        io: &Io<'_, '_, f64>,
+        _: Memory<'_, f64>,
+        d_output: View<'_, f64>,
+        d_inputs: &mut [Grad<'_, f64>],
+    ) {
+        for (grad, value) in
+            d_inputs.iter_mut().zip([d_output.to_owned(), (&io.input(1) - &io.input(0)) * 0.5])
+        {
+            if let Some((mut target, accumulate)) = grad.target() {
+                target.zip_mut_with(&value, |t, &v| *t = if accumulate { *t + v } else { v });
+            }
+        }
+    }
+}
+
+#[test]
+fn operations_move_running_statistics_and_only_those() {
+    let graph = Graph::<f64>::new();
+    let w = graph.param("w", &[2], Role::Weight);
+    let statistic = graph.param("statistic", &[2], Role::RunningStatistic);
+    let not_a_statistic = graph.param("other", &[2], Role::Weight);
+    let once = graph.apply(Track, &[w, statistic]);
+    let twice = graph.apply(Track, &[once + statistic, statistic]);
+    let cost = (twice + graph.apply(Track, &[w, not_a_statistic])).sum(&[]);
+    let mut plan = graph.training_plan(cost, &[]).unwrap();
+    let mut params = Arena::zeros(plan.layout().clone());
+    params.view_mut(0).fill(4.0);
+    params.view_mut(1).fill(1.0);
+    let mut gradient = params.clone();
+    plan.step(&params, &mut gradient, &Step::default()).unwrap();
+    // (1 − 4)/2 of the first and (1 − 5)/2 of the second; no gradient of the sum in the middle is mixed in.
+    for (name, expected) in [("w", 2.0), ("statistic", -3.5), ("other", 0.0)] {
+        assert_eq!(gradient.get(name).unwrap().as_slice().unwrap(), [expected; 2], "{name}");
+    }
+
+    let graph = Graph::<f64>::new();
+    let statistic = graph.param("statistic", &[], Role::RunningStatistic);
+    let mut plan = graph.training_plan(statistic, &[]).unwrap();
+    let params = Arena::zeros(plan.layout().clone());
+    let mut gradient = params.clone();
+    plan.step(&params, &mut gradient, &Step::default()).unwrap();
+    assert_eq!(gradient.get("statistic").unwrap()[[]], 0.0, "the cost itself has no gradient for it");
 }
 
 #[test]
