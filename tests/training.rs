@@ -110,6 +110,30 @@ fn the_learning_rate_follows_the_schedule() {
     assert!((slowed - 0.01 / 6.5).abs() < 1e-15);
 }
 
+#[test]
+fn hyperparameters_follow_the_time_in_epochs() {
+    let fit = |trainer: Trainer<f64>| {
+        let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
+        let result = trainer.batch_size(2).epochs(3).progress(Progress::Silent).fit(&mut network, &line(), None);
+        result.map(|_| network.params().clone())
+    };
+    let with = |rule: Momentum| Trainer::new(MeanSquaredError::new(), rule);
+    let heavy = Momentum::new(0.01, 0.9).unwrap();
+    let [none, strong] = [0.0, 0.9].map(|momentum| fit(with(Momentum::new(0.01, momentum).unwrap())).unwrap());
+    let set = |momentum: fn(f64) -> f64| {
+        fit(with(heavy).hyperparameters(move |t, optimizer| {
+            optimizer.set_rule(Momentum::new(0.01, momentum(t))?);
+            Ok(())
+        }))
+    };
+    assert_eq!(set(|_| 0.0).unwrap(), none);
+    assert_eq!(set(|_| 0.9).unwrap(), strong);
+    let switched = set(|t| if t < 1.5 { 0.0 } else { 0.9 }).unwrap();
+    assert!(switched != none && switched != strong);
+    let message = set(|t| 0.5 + t).unwrap_err().to_string();
+    assert_eq!(message, "Momentum: momentum must lie in [0, 1), got 1");
+}
+
 /// Four samples of two features on which training with a large rate diverges after a few steps.
 fn line() -> Dataset<f64> {
     let inputs = Array2::from_shape_fn((4, 2), |(i, j)| (i + j) as f64);

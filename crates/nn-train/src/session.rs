@@ -135,8 +135,12 @@ impl<'a, F: Real> Session<'a, F> {
     }
 
     fn update(&mut self, step: u64) -> Result<(), TrainError> {
+        let epochs = step as f64 / self.batches.len() as f64;
         if let Some(schedule) = &self.trainer.schedule {
-            self.optimizer.set_learning_rate(schedule.at(step as f64 / self.batches.len() as f64))?;
+            self.optimizer.set_learning_rate(schedule.at(epochs))?;
+        }
+        if let Some(hyperparameters) = &self.trainer.hyperparameters {
+            (hyperparameters.0)(epochs, &mut self.optimizer)?;
         }
         self.optimizer.step(self.network.params_mut(), &self.gradient);
         Ok(())

@@ -1,8 +1,9 @@
 //! Training by one call.
 
+use std::fmt;
 use std::sync::Arc;
 
-use nn_core::{Op, Real};
+use nn_core::{Op, RangeError, Real};
 use nn_data::Dataset;
 use nn_layers::Network;
 use nn_optim::{Optimizer, Rule};
@@ -23,6 +24,7 @@ use crate::{History, Progress, TrainError};
 /// | [`batch_size`](Trainer::batch_size) | 64 |
 /// | [`seed`](Trainer::seed) | 0 |
 /// | [`schedule`](Trainer::schedule) | the learning rate of the rule, constant |
+/// | [`hyperparameters`](Trainer::hyperparameters) | those of the rule, constant |
 /// | [`threads`](Trainer::threads) | rayon's global pool: all cores |
 /// | [`progress`](Trainer::progress) | a bar in a terminal, a line per epoch |
 ///
@@ -44,12 +46,25 @@ pub struct Trainer<F: Real> {
     pub(crate) loss: Arc<dyn Op<F>>,
     pub(crate) optimizer: Optimizer<F>,
     pub(crate) schedule: Option<Arc<dyn Schedule>>,
+    pub(crate) hyperparameters: Option<Hyperparameters<F>>,
     pub(crate) epochs: u64,
     pub(crate) batch_size: usize,
     pub(crate) drop_last: bool,
     pub(crate) seed: u64,
     pub(crate) threads: Option<usize>,
     pub(crate) progress: Progress,
+}
+
+type Set<F> = dyn Fn(f64, &mut Optimizer<F>) -> Result<(), RangeError> + Send + Sync;
+
+/// What sets hyperparameters before a step.
+#[derive(Clone)]
+pub(crate) struct Hyperparameters<F: Real>(pub(crate) Arc<Set<F>>);
+
+impl<F: Real> fmt::Debug for Hyperparameters<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hyperparameters(..)")
+    }
 }
 
 impl<F: Real> Trainer<F> {
@@ -64,6 +79,7 @@ impl<F: Real> Trainer<F> {
             loss: Arc::new(loss),
             optimizer,
             schedule: None,
+            hyperparameters: None,
             epochs: 10,
             batch_size: 64,
             drop_last: false,
@@ -102,6 +118,31 @@ impl<F: Real> Trainer<F> {
     #[must_use]
     pub fn schedule(self, schedule: impl Schedule + 'static) -> Self {
         Trainer { schedule: Some(Arc::new(schedule)), ..self }
+    }
+
+    /// Sets any hyperparameter of the optimizer before each step, as a function of time in epochs (see
+    /// [`schedule`](Trainer::schedule)); training stops where it returns an error.
+    ///
+    /// ```
+    /// use nn_train::optim::Nesterov;
+    /// use nn_train::prelude::*;
+    /// use nn_train::schedule::SutskeverMomentum;
+    ///
+    /// let momentum = SutskeverMomentum::new(0.99)?;
+    /// let trainer = Trainer::<f32>::new(SoftmaxCrossEntropy::new(), Nesterov::new(0.01, 0.5)?).hyperparameters(
+    ///     move |t, optimizer| {
+    ///         optimizer.set_rule(Nesterov::new(0.01, momentum.at(100.0 * t))?);
+    ///         optimizer.set_weight_decay(1e-4 * t.min(1.0))
+    ///     },
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn hyperparameters(
+        self,
+        set: impl Fn(f64, &mut Optimizer<F>) -> Result<(), RangeError> + Send + Sync + 'static,
+    ) -> Self {
+        Trainer { hyperparameters: Some(Hyperparameters(Arc::new(set))), ..self }
     }
 
     /// Trains on this many threads instead of rayon's global pool. It changes the time, not the result.
