@@ -23,8 +23,8 @@ use crate::{Context, Pass, Rule};
 ///
 /// These are the formula and the defaults of `torch.optim.Adam`, except that ε = 0 is refused: an element whose
 /// gradient has always been zero would become NaN. An ε below the smallest normal number of the precision counts as
-/// that. Optax has the same formula; its AMSGrad takes the maximum over v/(1 − β₂ᵗ) instead. Keras leaves v
-/// uncorrected beside ε: see [`keras`](Adam::keras).
+/// that. Optax has the same formula, but takes AMSGrad's maximum over the corrected v: see [`optax`](Adam::optax). Keras
+/// leaves v uncorrected beside ε: see [`keras`](Adam::keras).
 ///
 /// # Source
 /// Kingma and Ba 2015, "Adam: a method for stochastic optimization", algorithm 1; AMSGrad: Reddi, Kale and Kumar
@@ -38,6 +38,8 @@ pub struct Adam {
     amsgrad: bool,
     /// ε is added to √v before its correction.
     epsilon_hat: bool,
+    /// AMSGrad compares v after its correction.
+    corrected: bool,
 }
 
 impl Adam {
@@ -57,6 +59,18 @@ impl Adam {
     /// When α is outside [0, ∞).
     pub fn keras(learning_rate: f64) -> Result<Self, RangeError> {
         Ok(Adam { epsilon: 1e-7, epsilon_hat: true, ..Adam::new(learning_rate)? })
+    }
+
+    /// As in Optax: the formula of [`new`](Adam::new), but [`amsgrad`](Adam::amsgrad) takes the maximum over the
+    /// corrected v, v̂ ← max(v̂, v/(1 − β₂ᵗ)), and w ← w − α/(1 − β₁ᵗ)·m/(√v̂ + ε) (`optax.amsgrad`); there α has no
+    /// default.
+    ///
+    /// The first step's v̂ is g², against (1 − β₂)·g² in PyTorch: the steps remember large early gradients for longer.
+    ///
+    /// # Errors
+    /// When α is outside [0, ∞).
+    pub fn optax(learning_rate: f64) -> Result<Self, RangeError> {
+        Ok(Adam { corrected: true, ..Adam::new(learning_rate)? })
     }
 
     /// Sets β₁, the decay of the first moment.
@@ -107,6 +121,7 @@ impl Default for Adam {
             epsilon: 1e-8,
             amsgrad: false,
             epsilon_hat: false,
+            corrected: false,
         }
     }
 }
@@ -127,19 +142,24 @@ impl<F: Real> Rule<F> for Adam {
     fn update(&self, context: Context, pass: Pass<'_, F>) {
         let t = context.step as f64;
         let rate = F::from_f64(context.learning_rate / (1.0 - self.beta1.powf(t)));
-        let root_scale = 1.0 / (1.0 - self.beta2.powf(t)).sqrt();
+        let correction = 1.0 / (1.0 - self.beta2.powf(t));
+        let root_scale = correction.sqrt();
         let epsilon = if self.epsilon_hat { self.epsilon * root_scale } else { self.epsilon };
         let (root_scale, epsilon) = (F::from_f64(root_scale), F::from_f64(epsilon).max(F::MIN_POSITIVE));
         let (beta2, share2) = (F::from_f64(self.beta2), F::from_f64(1.0 - self.beta2));
         let share1 = F::from_f64(1.0 - self.beta1);
         if self.amsgrad {
+            // The maximum is over v·before and the root is multiplied by `after`.
+            let one = F::one();
+            let (before, after) =
+                if self.corrected { (F::from_f64(correction), one) } else { (one, root_scale) };
             pass.each(
                 #[inline(always)]
                 move |w, g, [m, v, largest]| {
                     let m = m + share1 * (g - m);
                     let v = beta2 * v + share2 * (g * g);
-                    let largest = largest.max(v);
-                    (w - rate * m / (largest.sqrt() * root_scale + epsilon), [m, v, largest])
+                    let largest = largest.max(v * before);
+                    (w - rate * m / (largest.sqrt() * after + epsilon), [m, v, largest])
                 },
             );
         } else {
