@@ -5,7 +5,12 @@ use rand::Rng;
 
 /// A number from (0, 1), symmetric about ½, from one 64-bit word of the stream.
 pub(crate) fn unit(rng: &mut StreamRng) -> f64 {
-    ((rng.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    ((rng.next_u64() >> 12) as f64 + 0.5) / (1u64 << 52) as f64
+}
+
+/// A whole number from 0 to n − 1, from one 64-bit word of the stream; no probability is off by more than 2⁻⁶⁴.
+pub(crate) fn below(n: usize, rng: &mut StreamRng) -> usize {
+    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
 /// A standard normal number, from one 64-bit word of the stream.
@@ -17,7 +22,7 @@ pub(crate) fn standard_normal(rng: &mut StreamRng) -> f64 {
 ///
 /// Three rational functions with a relative error of about 10⁻¹⁶: Wichura 1988, "Algorithm AS 241: the percentage
 /// points of the normal distribution", routine PPND16.
-fn quantile(u: f64) -> f64 {
+pub(crate) fn quantile(u: f64) -> f64 {
     let q = u - 0.5;
     if q.abs() <= 0.425 {
         return q * ratio(&A, &B, 0.180625 - q * q);

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use ndarray::{Array, ArrayBase, DataMut, Dimension, IntoDimension};
-use nn_core::{Real, StreamRng, Streams};
+use nn_core::{Real, ShapeError, StreamRng, Streams};
 
 /// Gives parameters their first values.
 ///
@@ -81,7 +81,19 @@ impl<T: Initializer + ?Sized> InitializerExt for T {}
 /// Sets each element to what `draw` gives, after checking that there are as many as the shape says.
 #[track_caller]
 pub(crate) fn each(shape: &[usize], out: &mut [f64], mut draw: impl FnMut() -> f64) {
-    let size: usize = shape.iter().product();
-    assert_eq!(out.len(), size, "an array of shape {shape:?} has not {} elements", out.len());
+    check_size(shape, out);
     out.iter_mut().for_each(|x| *x = draw());
+}
+
+/// Checks that there are as many elements as the shape says.
+#[track_caller]
+pub(crate) fn check_size(shape: &[usize], out: &[f64]) {
+    let size = nn_core::shape::size(shape);
+    assert_eq!(out.len(), size, "an array of shape {shape:?} has not {} elements", out.len());
+}
+
+/// Panics because a shape does not suit.
+#[track_caller]
+pub(crate) fn refuse(op: &'static str, expected: &str, shape: &[usize]) -> ! {
+    panic!("{}", ShapeError::Input { op, input: 0, expected: expected.to_owned(), got: shape.to_vec() });
 }

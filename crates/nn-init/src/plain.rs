@@ -17,6 +17,17 @@ impl Initializer for Zeros {
     }
 }
 
+/// All elements one: the scales of a normalisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ones;
+
+impl Initializer for Ones {
+    #[track_caller]
+    fn draw(&self, shape: &[usize], _rng: &mut StreamRng, out: &mut [f64]) {
+        each(shape, out, || 1.0);
+    }
+}
+
 /// All elements equal to one value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constant {
@@ -31,6 +42,11 @@ impl Constant {
     pub fn new(value: f64) -> Result<Self, RangeError> {
         check_finite("Constant", "value", value)?;
         Ok(Constant { value })
+    }
+
+    /// With a value that is known to be finite.
+    pub(crate) fn known(value: f64) -> Self {
+        Constant { value }
     }
 }
 
@@ -59,6 +75,11 @@ impl Normal {
         check_finite("Normal", "mean", mean)?;
         check_range("Normal", "std", std, "[0, ∞)", (0.0..f64::INFINITY).contains(&std))?;
         Ok(Normal { mean, std })
+    }
+
+    /// With mean 0 and a standard deviation that is known to be sound.
+    pub(crate) fn centred(std: f64) -> Self {
+        Normal { mean: 0.0, std }
     }
 }
 
@@ -112,6 +133,6 @@ impl Initializer for Uniform {
     }
 }
 
-fn check_finite(owner: &'static str, field: &'static str, value: f64) -> Result<(), RangeError> {
+pub(crate) fn check_finite(owner: &'static str, field: &'static str, value: f64) -> Result<(), RangeError> {
     check_range(owner, field, value, "(-∞, ∞)", value.is_finite())
 }
