@@ -19,12 +19,13 @@ pub enum Role {
     NormScale,
     /// The shift β of a normalisation.
     NormShift,
-    /// A running mean or variance: part of the state, not trained.
+    /// A running mean or variance: part of the state, not trained. Its place in the gradients holds what an update
+    /// subtracts from it, as it is.
     RunningStatistic,
 }
 
 impl Role {
-    /// Whether optimizers move it.
+    /// Whether it is trained: an optimizer moves it by its rule.
     pub fn is_trained(self) -> bool {
         self != Role::RunningStatistic
     }

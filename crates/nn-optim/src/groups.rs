@@ -15,8 +15,13 @@ use crate::rule::check_weight_decay;
 /// the optimizer; where several groups that contain a parameter set the same, the last one counts. Groups may thus
 /// overlap, and parameters in none of them are stepped as if there were no groups.
 ///
-/// For another rule, or other hyperparameters of the same, [exclude](Group::excluded) the parameters and step them by a
-/// second optimizer on the same arena, which excludes the rest.
+/// Other hyperparameters of the rule, such as another momentum, come with
+/// [`Optimizer::group_with_rule`](crate::Optimizer::group_with_rule). For another rule, [exclude](Group::excluded) the
+/// parameters and step them by a second optimizer on the same arena, which excludes the rest.
+///
+/// Running statistics follow no setting, but an exclusion freezes them too.
+/// [`global_norm`](crate::global_norm) and the clips know no groups: gradients of excluded parameters count in their
+/// norms, as those of all parameters handed to PyTorch's `clip_grad_norm_` do, unless they are zero.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -55,6 +60,8 @@ pub struct Group {
     rate_factor: Option<f64>,
     weight_decay: Option<f64>,
     decay: Option<Decay>,
+    /// The position of the optimizer's rule for these parameters.
+    rule: Option<usize>,
     excluded: bool,
 }
 
@@ -79,7 +86,7 @@ impl Group {
     }
 
     fn of(members: Members) -> Self {
-        Group { members, rate_factor: None, weight_decay: None, decay: None, excluded: false }
+        Group { members, rate_factor: None, weight_decay: None, decay: None, rule: None, excluded: false }
     }
 
     /// Multiplies the learning rate, whatever a schedule makes of it, by this factor.
@@ -110,10 +117,14 @@ impl Group {
         Group { decay: Some(decay), ..self }
     }
 
-    /// Leaves these parameters as they are: they are frozen, or belong to another optimizer. Their slots stay zero. No
-    /// later group takes them back.
+    /// Leaves these parameters, running statistics among them, as they are: they are frozen, or belong to another
+    /// optimizer. Their slots stay zero. No later group takes them back.
     pub fn excluded(self) -> Self {
         Group { excluded: true, ..self }
+    }
+
+    pub(crate) fn with_rule(self, position: usize) -> Self {
+        Group { rule: Some(position), ..self }
     }
 
     /// Biases and the parameters of normalisations, without weight decay.
@@ -128,11 +139,11 @@ impl Group {
         }
     }
 
-    /// Refuses a pattern that no trained parameter matches.
+    /// Refuses a pattern that no trained parameter matches; to leave out running statistics alone is sound.
     fn check(&self, layout: &ParamLayout) -> Result<(), UnmatchedPattern> {
-        let mut trained = layout.params().iter().filter(|spec| spec.role.is_trained());
+        let mut reached = layout.params().iter().filter(|spec| self.excluded || spec.role.is_trained());
         match &self.members {
-            Members::Named(pattern) if !trained.any(|spec| self.contains(spec)) => {
+            Members::Named(pattern) if !reached.any(|spec| self.contains(spec)) => {
                 let trained = layout.params().iter().filter(|spec| spec.role.is_trained());
                 let names = trained.map(|spec| spec.name.clone()).collect();
                 Err(UnmatchedPattern { pattern: pattern.clone(), names })
@@ -195,28 +206,41 @@ pub(crate) struct Settings {
     pub(crate) weight_decay: Option<f64>,
     /// Where it acts, where that is not as the optimizer says.
     pub(crate) decay: Option<Decay>,
+    /// The position of the rule: 0 for the optimizer's, then those of groups.
+    pub(crate) rule: usize,
 }
 
 impl Settings {
     fn of(spec: &ParamSpec, groups: &[Group]) -> Self {
-        let mut settings = Settings { rate_factor: 1.0, weight_decay: None, decay: None };
+        let mut settings = Settings { rate_factor: 1.0, weight_decay: None, decay: None, rule: 0 };
         for group in groups.iter().filter(|group| group.contains(spec)) {
             settings.rate_factor = group.rate_factor.unwrap_or(settings.rate_factor);
             settings.weight_decay = group.weight_decay.or(settings.weight_decay);
             settings.decay = group.decay.or(settings.decay);
+            settings.rule = group.rule.unwrap_or(settings.rule);
         }
         settings
     }
 }
 
-/// Trained parameters of equal settings that nothing but padding separates.
+/// Parameters of equal settings that nothing but padding separates.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Span {
     /// Their elements.
     pub(crate) range: Range<usize>,
     /// The position of the first in the layout.
     pub(crate) first: usize,
-    pub(crate) settings: Settings,
+    /// None for running statistics, from which the gradients are subtracted as they are.
+    pub(crate) settings: Option<Settings>,
+}
+
+/// Whether a parameter is trained and in no group that is excluded.
+pub(crate) fn is_stepped(spec: &ParamSpec, groups: &[Group]) -> bool {
+    spec.role.is_trained() && !is_excluded(spec, groups)
+}
+
+fn is_excluded(spec: &ParamSpec, groups: &[Group]) -> bool {
+    groups.iter().any(|group| group.excluded && group.contains(spec))
 }
 
 /// The spans of a layout: merged as far as possible, or one for each parameter. Parameters without elements have none.
@@ -229,16 +253,15 @@ pub(crate) fn spans(
     let mut spans: Vec<Span> = Vec::new();
     let mut adjoins = false;
     for (first, spec) in layout.params().iter().enumerate().filter(|(_, spec)| spec.size() > 0) {
-        let excludes = |group: &Group| group.excluded && group.contains(spec);
-        let stepped = spec.role.is_trained() && !groups.iter().any(excludes);
-        if stepped {
-            let settings = Settings::of(spec, groups);
+        let moved = !is_excluded(spec, groups);
+        if moved {
+            let settings = spec.role.is_trained().then(|| Settings::of(spec, groups));
             match spans.last_mut() {
                 Some(span) if adjoins && span.settings == settings => span.range.end = spec.range().end,
                 _ => spans.push(Span { range: spec.range(), first, settings }),
             }
         }
-        adjoins = stepped && !per_tensor;
+        adjoins = moved && !per_tensor;
     }
     Ok(spans)
 }
@@ -297,13 +320,18 @@ mod tests {
             let spans = spans(&layout, groups, per_tensor).unwrap();
             spans.into_iter().map(|span| (span.first, span.range)).collect::<Vec<_>>()
         };
-        assert_eq!(ranges(&[], false), [(0, 0..67), (6, 96..99)]);
+        assert_eq!(ranges(&[], false), [(0, 0..67), (5, 80..83), (6, 96..99)]);
         let no_decay = [Group::undecayed_bias_and_norm()];
-        assert_eq!(ranges(&no_decay, false), [(0, 0..3), (1, 16..35), (3, 48..51), (4, 64..67), (6, 96..99)]);
-        assert_eq!(ranges(&[Group::named("*").learning_rate_factor(2.0).unwrap()], false).len(), 2);
+        assert_eq!(
+            ranges(&no_decay, false),
+            [(0, 0..3), (1, 16..35), (3, 48..51), (4, 64..67), (5, 80..83), (6, 96..99),]
+        );
+        assert_eq!(ranges(&[Group::named("*").learning_rate_factor(2.0).unwrap()], false).len(), 3);
         let excluded = [Group::named("1.bias").excluded(), Group::named("*.bias")];
-        assert_eq!(ranges(&excluded, false), [(0, 0..19), (3, 48..67), (6, 96..99)]);
-        let each = [(0, 0..3), (1, 16..19), (2, 32..35), (3, 48..51), (4, 64..67), (6, 96..99)];
+        assert_eq!(ranges(&excluded, false), [(0, 0..19), (3, 48..67), (5, 80..83), (6, 96..99)]);
+        let frozen = [Group::named("*.mean").excluded()];
+        assert_eq!(ranges(&frozen, false), [(0, 0..67), (6, 96..99)]);
+        let each = [(0, 0..3), (1, 16..19), (2, 32..35), (3, 48..51), (4, 64..67), (5, 80..83), (6, 96..99)];
         assert_eq!(ranges(&[], true), each);
     }
 }

@@ -11,6 +11,7 @@ mod average;
 mod buffer;
 mod centralize;
 mod clip;
+mod elements;
 mod groups;
 mod guard;
 mod lamb;
@@ -18,6 +19,7 @@ mod lars;
 mod lbfgs;
 mod lion;
 mod lookahead;
+mod memory;
 mod momentum;
 #[cfg(feature = "muon")]
 mod muon;

@@ -88,9 +88,9 @@ impl<F: Real> Rule<F> for Nesterov {
 ///
 /// v ← µ·v − α·∇f(θ + µ·v); θ ← θ + v.
 ///
-/// The gradient handed to a step is to be that at [`shifted`](ShiftedNesterov::shifted), θ + µ·v with the `velocity`
-/// slot v, which is θ itself before the first step. [`Nesterov`] does without the second set of parameters, but keeps
-/// the shifted point in place of θ.
+/// The gradient handed to a step is to be that at θ + µ·v, with the `velocity` slot v, which is θ itself before the first
+/// step: [`Optimizer::look_ahead`](crate::Optimizer::look_ahead) writes that point. [`Nesterov`] does without the second
+/// set of parameters, but keeps the shifted point in place of θ.
 ///
 /// | parameter | default | range |
 /// |-|-|-|
@@ -103,14 +103,12 @@ impl<F: Real> Rule<F> for Nesterov {
 /// use nn_optim::{Optimizer, ShiftedNesterov};
 ///
 /// # fn main() -> Result<(), nn_core::RangeError> {
-/// let rule = ShiftedNesterov::new(0.1, 0.5)?;
-/// let mut optimizer = Optimizer::new(rule);
-/// let (mut w, mut ahead) = (vec![1.0f64, -2.0], vec![1.0, -2.0]);
+/// let mut optimizer = Optimizer::new(ShiftedNesterov::new(0.1, 0.5)?);
+/// let (mut w, mut ahead) = ([1.0f64, -2.0], [0.0; 2]);
 /// for _ in 0..100 {
-///     if let Some((_, velocity)) = optimizer.slots().next() {
-///         rule.shifted(&w, velocity.get("w").unwrap().as_slice().unwrap(), &mut ahead);
-///     }
-///     optimizer.step(&mut w, &ahead); // of ½‖w‖² the gradient is the point
+///     optimizer.look_ahead(&w, &mut ahead);
+///     let gradient = ahead.map(|x| 3.0 * x); // of 3/2·‖w‖²
+///     optimizer.step(&mut w, &gradient);
 /// }
 /// assert!(w.iter().all(|x| x.abs() < 1e-4));
 /// # Ok(())
@@ -136,20 +134,6 @@ impl ShiftedNesterov {
         check_factor("ShiftedNesterov", "momentum", momentum)?;
         Ok(ShiftedNesterov { learning_rate, momentum })
     }
-
-    /// Writes θ + µ·v, at which the gradient of the next step is to be taken, into `shifted`.
-    ///
-    /// # Panics
-    /// When the lengths differ.
-    #[track_caller]
-    pub fn shifted<F: Real>(&self, theta: &[F], velocity: &[F], shifted: &mut [F]) {
-        let n = theta.len();
-        assert_eq!((velocity.len(), shifted.len()), (n, n), "velocity and shifted point of {n} parameters");
-        let momentum = F::from_f64(self.momentum);
-        for ((to, &theta), &v) in shifted.iter_mut().zip(theta).zip(velocity) {
-            *to = theta + momentum * v;
-        }
-    }
 }
 
 impl Default for ShiftedNesterov {
@@ -165,6 +149,10 @@ impl<F: Real> Rule<F> for ShiftedNesterov {
 
     fn slots(&self) -> &'static [&'static str] {
         &["velocity"]
+    }
+
+    fn look_ahead(&self) -> Option<(usize, f64)> {
+        Some((0, self.momentum))
     }
 
     fn learning_rate(&self) -> f64 {

@@ -9,11 +9,11 @@ use nn_ops::simd::dispatch;
 use crate::MAX_SLOTS;
 
 /// Elements that one thread updates at a time.
-const CHUNK: usize = 1 << 14;
+pub(crate) const CHUNK: usize = 1 << 14;
 
 /// Elements from which on other threads are woken; at 10⁵, two threads took 0.60 to 0.75 of the time of one, for every
 /// rule.
-const PARALLEL_FROM: usize = 1 << 16;
+pub(crate) const PARALLEL_FROM: usize = 1 << 16;
 
 /// Independent partial sums.
 const LANES: usize = 16;
@@ -39,6 +39,7 @@ pub struct Pass<'a, F> {
     used: usize,
     blend: Blend,
     tensor: Option<&'a ParamSpec>,
+    scratch: &'a mut [F],
     parallel: bool,
 }
 
@@ -51,9 +52,10 @@ impl<'a, F: Real> Pass<'a, F> {
         used: usize,
         blend: Blend,
         tensor: Option<&'a ParamSpec>,
+        scratch: &'a mut [F],
     ) -> Self {
         let parallel = w.len() >= PARALLEL_FROM && rayon::current_num_threads() > 1;
-        Pass { w, g, slots, used, blend, tensor, parallel }
+        Pass { w, g, slots, used, blend, tensor, scratch, parallel }
     }
 
     /// The shape of the parameter.
@@ -72,6 +74,12 @@ impl<'a, F: Real> Pass<'a, F> {
     #[track_caller]
     pub fn param_name(&self) -> &'a str {
         &self.tensor.expect("the rule is called for each tensor alone").name
+    }
+
+    /// The memory that [`Rule::scratch`](crate::Rule::scratch) asks for, or more, filled with anything; empty when it
+    /// was taken before.
+    pub fn scratch(&mut self) -> &'a mut [F] {
+        take(&mut self.scratch)
     }
 
     /// With one slot more, which is not kept.

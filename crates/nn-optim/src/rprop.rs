@@ -1,5 +1,7 @@
 //! Rprop.
 
+use std::cmp::Ordering::{Equal, Less};
+
 use nn_core::{RangeError, Real, check_range};
 
 use crate::rule::check_learning_rate;
@@ -19,8 +21,10 @@ use crate::{Context, Pass, Rule};
 /// | iRprop⁻, [`new`](Rprop::new) | no move, p ← 0: as `torch.optim.Rprop` |
 /// | Rprop⁻, [`minus`](Rprop::minus) | w ← w − Δ·sign(g), p ← g |
 /// | Rprop⁺, [`plus`](Rprop::plus) | the move of the step before is undone, p ← 0 |
+/// | iRprop⁺, [`improved_plus`](Rprop::improved_plus) | the same if the cost has risen; else no move; p ← 0 |
 ///
-/// iRprop⁺, which undoes a move only where the cost has risen, is not offered, since a rule is not told the cost.
+/// iRprop⁺ compares the cost with that of the step before, and so is stepped by
+/// [`Optimizer::step_with_cost`](crate::Optimizer::step_with_cost). A cost that is NaN counts as risen.
 ///
 /// | parameter | default | range |
 /// |-|-|-|
@@ -34,11 +38,28 @@ use crate::{Context, Pass, Rule};
 ///
 /// **For full batches only.** Between mini-batches the sign of a gradient changes at random, so that step sizes
 /// shrink to Δ_min, or a rare large gradient is outvoted by many small ones: take [`RmsProp`](crate::RmsProp)
-/// there, which was made for this reason.
+/// there, which was made for this reason. [`Rule::full_batch_only`] says so to training loops.
+///
+/// ```
+/// use nn_optim::{Optimizer, Rprop};
+///
+/// # fn main() -> Result<(), nn_core::RangeError> {
+/// let mut w = [1.0f64, -2.0];
+/// let mut optimizer = Optimizer::new(Rprop::improved_plus(0.1)?);
+/// for _ in 0..200 {
+///     let cost = w[0] * w[0] + 10.0 * w[1] * w[1];
+///     let gradient = [2.0 * w[0], 20.0 * w[1]];
+///     optimizer.step_with_cost(&mut w, &gradient, cost);
+/// }
+/// assert!(w.iter().all(|w| w.abs() < 1e-4));
+/// assert!(optimizer.rule().full_batch_only());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Source
 /// Riedmiller and Braun 1993, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm";
-/// the variants: Igel and Hüsken 2000, "Improving the Rprop learning algorithm".
+/// the variants: Igel and Hüsken 2003, "Empirical evaluation of the improved Rprop learning algorithms", section 2.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rprop {
     learning_rate: f64,
@@ -53,6 +74,7 @@ pub struct Rprop {
 enum Variant {
     Plus,
     Minus,
+    ImprovedPlus,
     ImprovedMinus,
 }
 
@@ -80,6 +102,14 @@ impl Rprop {
     /// When α is outside [0, ∞).
     pub fn minus(learning_rate: f64) -> Result<Self, RangeError> {
         Ok(Rprop { variant: Variant::Minus, ..Rprop::new(learning_rate)? })
+    }
+
+    /// iRprop⁺ with the first step size α.
+    ///
+    /// # Errors
+    /// When α is outside [0, ∞).
+    pub fn improved_plus(learning_rate: f64) -> Result<Self, RangeError> {
+        Ok(Rprop { variant: Variant::ImprovedPlus, ..Rprop::new(learning_rate)? })
     }
 
     /// Sets η⁻ and η⁺, by which step sizes shrink and grow.
@@ -121,6 +151,7 @@ impl<F: Real> Rule<F> for Rprop {
         match self.variant {
             Variant::Plus => "Rprop+",
             Variant::Minus => "Rprop-",
+            Variant::ImprovedPlus => "iRprop+",
             Variant::ImprovedMinus => "Rprop",
         }
     }
@@ -131,6 +162,24 @@ impl<F: Real> Rule<F> for Rprop {
 
     fn learning_rate(&self) -> f64 {
         self.learning_rate
+    }
+
+    fn scalars(&self) -> &'static [&'static str] {
+        if self.variant == Variant::ImprovedPlus { &["cost", "previous_cost"] } else { &[] }
+    }
+
+    fn needs_cost(&self) -> bool {
+        self.variant == Variant::ImprovedPlus
+    }
+
+    fn take_cost(&self, cost: f64, scalars: &mut [f64]) {
+        if let [current, previous] = scalars {
+            (*previous, *current) = (*current, cost);
+        }
+    }
+
+    fn full_batch_only(&self) -> bool {
+        true
     }
 
     fn update(&self, context: Context, pass: Pass<'_, F>) {
@@ -153,16 +202,22 @@ impl<F: Real> Rule<F> for Rprop {
                     (w - size * g.sign(), [g, size])
                 },
             ),
-            Variant::Plus => pass.each(
-                #[inline(always)]
-                move |w, g, [p, last]| {
-                    let agreement = g.sign() * p.sign();
-                    let size = resize.apply(first + last, agreement);
-                    let turned = agreement < zero;
-                    let change = if turned { last * p.sign() } else { -size * g.sign() };
-                    (w + change, [if turned { zero } else { g }, size])
-                },
-            ),
+            Variant::Plus | Variant::ImprovedPlus => {
+                let [cost, previous] = context.scalars;
+                let undo = self.variant == Variant::Plus
+                    || !matches!(cost.partial_cmp(&previous), Some(Less | Equal));
+                let undo = if undo { F::one() } else { zero };
+                pass.each(
+                    #[inline(always)]
+                    move |w, g, [p, last]| {
+                        let agreement = g.sign() * p.sign();
+                        let size = resize.apply(first + last, agreement);
+                        let turned = agreement < zero;
+                        let change = if turned { undo * last * p.sign() } else { -size * g.sign() };
+                        (w + change, [if turned { zero } else { g }, size])
+                    },
+                );
+            }
         }
     }
 }

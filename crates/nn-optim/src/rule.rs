@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use nn_core::{RangeError, Real, check_range};
+use nn_core::{ParamSpec, RangeError, Real, check_range};
 
 use crate::Pass;
 
@@ -112,12 +112,53 @@ pub trait Rule<F: Real>: Debug + Send + Sync {
     /// They are 0 before step 1, in which a rule sets what it wants to begin with.
     fn advance(&self, _step: u64, _scalars: &mut [f64]) {}
 
+    /// Whether a step needs the cost at the parameters; `false` by default.
+    ///
+    /// [`Optimizer::step_with_cost`](crate::Optimizer::step_with_cost) hands it to [`take_cost`](Rule::take_cost); a step
+    /// without it panics.
+    fn needs_cost(&self) -> bool {
+        false
+    }
+
+    /// Takes the cost at the parameters before the update of this step, where one is given, into the scalars, which have
+    /// been [advanced](Rule::advance); by default it does nothing.
+    fn take_cost(&self, _cost: f64, _scalars: &mut [f64]) {}
+
+    /// Whether the rule works on gradients of the full batch alone, and goes astray on mini-batches that change from step
+    /// to step; `false` by default.
+    ///
+    /// No optimizer can tell the ones from the others by their numbers: a training loop asks, and warns or refuses.
+    fn full_batch_only(&self) -> bool {
+        false
+    }
+
+    /// The position of the slot v and the factor µ where the rule wants the gradient at w + µ·v in place of w, for
+    /// [`Optimizer::look_ahead`](crate::Optimizer::look_ahead); `None` by default.
+    fn look_ahead(&self) -> Option<(usize, f64)> {
+        None
+    }
+
     /// Whether [`update`](Rule::update) must be called for each parameter tensor alone, as rules need that take
     /// norms ([`Pass::norms`]) or look at the shape ([`Pass::shape`]); `false` by default.
     ///
     /// Otherwise one call may have many parameters, and the padding between them, in one run.
     fn per_tensor(&self) -> bool {
         false
+    }
+
+    /// Whether the rule can step a parameter of this shape; `true` by default.
+    ///
+    /// [`Optimizer::fix_layout`](crate::Optimizer::fix_layout) panics where it cannot and no group excludes it.
+    fn accepts(&self, _param: &ParamSpec) -> bool {
+        true
+    }
+
+    /// The elements of memory that [`update`](Rule::update) works in for this parameter, beside the slots; 0 by default.
+    ///
+    /// The driver keeps as many as the largest parameter needs, and hands them out by [`Pass::scratch`]. Only rules
+    /// [per tensor](Rule::per_tensor) have them.
+    fn scratch(&self, _param: &ParamSpec) -> usize {
+        0
     }
 
     /// Updates parameters and slots by [`Pass::each`], which must be called exactly once.
@@ -153,8 +194,32 @@ impl<F: Real, R: Rule<F> + ?Sized> Rule<F> for Box<R> {
         (**self).advance(step, scalars);
     }
 
+    fn needs_cost(&self) -> bool {
+        (**self).needs_cost()
+    }
+
+    fn take_cost(&self, cost: f64, scalars: &mut [f64]) {
+        (**self).take_cost(cost, scalars);
+    }
+
+    fn full_batch_only(&self) -> bool {
+        (**self).full_batch_only()
+    }
+
+    fn look_ahead(&self) -> Option<(usize, f64)> {
+        (**self).look_ahead()
+    }
+
     fn per_tensor(&self) -> bool {
         (**self).per_tensor()
+    }
+
+    fn accepts(&self, param: &ParamSpec) -> bool {
+        (**self).accepts(param)
+    }
+
+    fn scratch(&self, param: &ParamSpec) -> usize {
+        (**self).scratch(param)
     }
 
     fn update(&self, context: Context, pass: Pass<'_, F>) {

@@ -18,7 +18,7 @@ pub struct State<F: Real> {
     pub step: u64,
     /// The current learning rate.
     pub learning_rate: f64,
-    /// The scalars by name.
+    /// The scalars by name; those of the k-th group with a rule of its own have `.k` at the end, k from 1.
     pub scalars: BTreeMap<String, f64>,
     /// The slots by name, each with the names and shapes of the parameters; none before the first step of an
     /// optimizer that was not told its layout.
@@ -49,7 +49,7 @@ pub enum StateError {
     /// A scalar that the rule has and the state does not.
     MissingScalar {
         /// The scalar.
-        scalar: &'static str,
+        scalar: String,
     },
     /// A scalar that the state has and the rule does not.
     ExtraScalar {
@@ -133,16 +133,28 @@ impl From<UnmatchedPattern> for StateError {
     }
 }
 
-/// The scalars in the order of the rule's names.
+/// The name under which a scalar of the rule at this position is saved.
+pub(crate) fn scalar_name(name: &str, position: usize) -> String {
+    if position == 0 { name.to_owned() } else { format!("{name}.{position}") }
+}
+
+/// The scalars of each of `rules` rules, in the order of their names.
 pub(crate) fn ordered_scalars(
     names: &'static [&'static str],
+    rules: usize,
     scalars: &BTreeMap<String, f64>,
-) -> Result<[f64; MAX_SCALARS], StateError> {
-    let mut ordered = [0.0; MAX_SCALARS];
-    for (scalar, value) in names.iter().zip(&mut ordered) {
-        *value = *scalars.get(*scalar).ok_or(StateError::MissingScalar { scalar })?;
+) -> Result<Vec<[f64; MAX_SCALARS]>, StateError> {
+    let mut ordered = vec![[0.0; MAX_SCALARS]; rules];
+    for (position, values) in ordered.iter_mut().enumerate() {
+        for (name, value) in names.iter().zip(values) {
+            let scalar = scalar_name(name, position);
+            *value = *scalars.get(&scalar).ok_or(StateError::MissingScalar { scalar })?;
+        }
     }
-    match scalars.keys().find(|scalar| !names.contains(&scalar.as_str())) {
+    let is_known = |scalar: &str| {
+        (0..rules).any(|position| names.iter().any(|name| scalar_name(name, position) == scalar))
+    };
+    match scalars.keys().find(|scalar| !is_known(scalar)) {
         Some(scalar) => Err(StateError::ExtraScalar { scalar: scalar.clone() }),
         None => Ok(ordered),
     }

@@ -76,6 +76,8 @@ fn check_as_alone(rule: fn(f64) -> Box<dyn Rule<f64>>) {
                 optimizer = optimizer.decay(place);
             }
             (0..4).for_each(|_| optimizer.step_scaled(&mut alone, &g.get(name).unwrap(), 0.5));
+        } else {
+            (0..4).for_each(|_| alone -= &g.get(name).unwrap());
         }
         assert_eq!(w.get(name).unwrap(), alone, "{} {name}", optimizer.rule().name());
     }
@@ -113,6 +115,99 @@ fn optimizers_that_exclude_groups_share_an_arena() {
     }
     let of_others = body.slots().next().unwrap().1.get("head.bias").unwrap().sum();
     assert_eq!(of_others, 0.0);
+}
+
+#[test]
+fn groups_may_have_other_hyperparameters() {
+    let (before, g) = (filled(f64::sin), filled(f64::cos));
+    let make = || {
+        let of_head = NAdam::new(9.0).unwrap().beta1(0.5).unwrap().beta2(0.75).unwrap();
+        Optimizer::for_layout(NAdam::new(0.25).unwrap(), before.layout())
+            .weight_decay(0.1)
+            .unwrap()
+            .group_with_rule(Group::named("head.*").learning_rate_factor(2.0).unwrap(), of_head)
+            .unwrap()
+            .group_with_rule(Group::named("*.bias"), NAdam::new(9.0).unwrap().momentum_decay(0.5).unwrap())
+            .unwrap()
+            .group(Group::of_roles(&[Role::NormShift]).weight_decay(0.0).unwrap())
+            .unwrap()
+    };
+    let (mut w, mut optimizer) = (before.clone(), make());
+    for _ in 0..4 {
+        optimizer.step(&mut w, &g);
+    }
+    let mut resumed = make();
+    resumed.load_state(&optimizer.state()).unwrap();
+    assert_eq!(resumed.state(), optimizer.state());
+    for _ in 0..4 {
+        resumed.step(&mut w, &g);
+    }
+    for (name, _, _) in PARAMS.into_iter().filter(|(.., role)| role.is_trained()) {
+        let rule = |rate: f64| NAdam::new(rate).unwrap();
+        let (rule, decay) = match name {
+            "head.weight" => (rule(0.5).beta1(0.5).unwrap().beta2(0.75).unwrap(), 0.1),
+            "head.bias" => (rule(0.5).momentum_decay(0.5).unwrap(), 0.1),
+            "body.0.bias" => (rule(0.25).momentum_decay(0.5).unwrap(), 0.1),
+            "body.1.bias" => (rule(0.25).momentum_decay(0.5).unwrap(), 0.0),
+            _ => (rule(0.25), 0.1),
+        };
+        let mut alone = before.get(name).unwrap().to_owned();
+        let mut optimizer = Optimizer::new(rule).weight_decay(decay).unwrap();
+        (0..8).for_each(|_| optimizer.step(&mut alone, &g.get(name).unwrap()));
+        assert_eq!(w.get(name).unwrap(), alone, "{name}");
+    }
+
+    let state = optimizer.state();
+    let names = ["mu_product", "mu_product.1", "mu_product.2"];
+    assert!(state.scalars.keys().eq(names), "{:?}", state.scalars);
+    let mut without = Optimizer::for_layout(NAdam::new(0.25).unwrap(), before.layout());
+    let message = without.load_state(&state).unwrap_err().to_string();
+    assert_eq!(message, "optimizer state has scalar `mu_product.1`, which the rule does not have");
+    let message = optimizer.load_state(&without.state()).unwrap_err().to_string();
+    assert_eq!(message, "optimizer state lacks scalar `mu_product.1`");
+    assert_eq!(optimizer.state(), state);
+}
+
+#[test]
+fn the_hyperparameters_of_a_group_follow_a_schedule() {
+    let mut w = filled(|_| 1.0);
+    let mut optimizer = Optimizer::for_layout(momentum(0.5), w.layout())
+        .group_with_rule(Group::named("head.*"), momentum(0.5))
+        .unwrap();
+    optimizer.step(&mut w, &filled(|_| 1.0));
+    optimizer.set_group_rule(0, Momentum::new(0.5, 0.25).unwrap());
+    optimizer.step(&mut w, &filled(|_| 0.0));
+    let first = |name: &str| *w.get(name).unwrap().first().unwrap();
+    assert_eq!((first("body.0.bias"), first("head.bias")), (0.5 - 0.5 * 0.9, 0.5 - 0.5 * 0.25));
+}
+
+#[test]
+#[should_panic(expected = "group 1 has no rule of its own: 1 groups have")]
+fn a_group_without_a_rule_has_none_to_replace() {
+    let optimizer = Optimizer::<f64>::for_layout(momentum(0.5), &layout());
+    let mut optimizer = optimizer.group_with_rule(Group::named("head.*"), momentum(0.5)).unwrap();
+    optimizer.set_group_rule(1, momentum(0.5));
+}
+
+#[test]
+#[should_panic(expected = "the optimizer's rule is Momentum, which AdamW cannot replace")]
+fn a_group_with_a_rule_of_another_kind_is_refused() {
+    let optimizer = Optimizer::<f64>::for_layout(momentum(0.5), &layout());
+    let _ = optimizer.group_with_rule(Group::named("head.*"), AdamW::default());
+}
+
+#[test]
+fn excluded_running_statistics_are_frozen() {
+    let (before, g) = (filled(f64::sin), filled(f64::cos));
+    for pattern in ["body.*", "*.mean"] {
+        let mut optimizer = Optimizer::for_layout(momentum(0.5), before.layout())
+            .group(Group::named(pattern).excluded())
+            .unwrap();
+        let mut w = before.clone();
+        optimizer.step(&mut w, &g);
+        assert_eq!(w.get("body.1.mean"), before.get("body.1.mean"), "{pattern}");
+        assert_ne!(w.get("head.bias"), before.get("head.bias"), "{pattern}");
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis, Slice, array};
 use nn_core::{Arena, ParamLayout, Real, Role};
-use nn_optim::{Adam, Context, Decay, Momentum, Optimizer, Pass, Rule, Sgd, State};
+use nn_optim::{
+    Adam, Context, Decay, Group, Lars, Momentum, Optimizer, Pass, Rprop, Rule, Sgd, ShiftedNesterov, State,
+};
 
 const PARAMS: [(&str, &[usize], Role); 6] = [
     ("running_mean", &[3], Role::RunningStatistic),
@@ -64,6 +66,8 @@ fn an_arena_steps_as_its_parameters_do_alone() {
             for _ in 0..5 {
                 optimizer.step(&mut alone, &g.get(name).unwrap());
             }
+        } else {
+            (0..5).for_each(|_| alone -= &g.get(name).unwrap());
         }
         assert_eq!(w.get(name).unwrap(), alone, "{name}");
     }
@@ -145,6 +149,126 @@ fn another_parameter_is_refused() {
     let mut optimizer = Optimizer::new(Sgd::default());
     optimizer.step(&mut Array1::<f32>::zeros(4), &[0.0; 4]);
     optimizer.step(&mut Array1::<f32>::zeros(5), &[0.0; 5]);
+}
+
+/// Bits of w − g, whatever the rule, rate, decay and scale; some values would show a detour by 1·g + 0·w.
+#[test]
+fn running_statistics_move_by_their_gradients_as_they_are() {
+    let layout = layout(&[
+        ("weight", &[3], Role::Weight),
+        ("mean", &[200_000], Role::RunningStatistic),
+        ("scale", &[3], Role::NormScale),
+        ("var", &[2], Role::RunningStatistic),
+    ]);
+    let mut g = filled(&layout, |i| (i as f32).cos());
+    let mut before = filled(&layout, |i| (i as f32).sin());
+    before.get_mut("var").unwrap().assign(&array![f32::INFINITY, 3e-40]);
+    g.get_mut("var").unwrap().assign(&array![1.0, 1e-40]);
+    let rules: [fn() -> Box<dyn Rule<f32>>; 2] = [|| Box::new(adam()), || Box::new(Lars::new(1.0).unwrap())];
+    for rule in rules {
+        let runs = [1, 2].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (mut w, mut optimizer) = (before.clone(), Optimizer::for_layout(rule(), &layout));
+            optimizer = optimizer.weight_decay(0.5).unwrap().no_decay_on_bias_and_norm();
+            optimizer = optimizer.group(Group::named("*").learning_rate_factor(3.0).unwrap()).unwrap();
+            pool.install(|| optimizer.step_scaled(&mut w, &g, 0.25));
+            for (slot, values) in optimizer.slots() {
+                let touched = ["mean", "var"].map(|name| values.get(name).unwrap().iter().any(|&x| x != 0.0));
+                assert_eq!(touched, [false, false], "{slot}");
+            }
+            w
+        });
+        for name in ["mean", "var"] {
+            let expected = &before.get(name).unwrap() - &g.get(name).unwrap();
+            assert!(expected.iter().all(|x| !x.is_nan()));
+            for w in &runs {
+                let bits = |x: &f32| x.to_bits();
+                assert!(w.get(name).unwrap().iter().map(bits).eq(expected.iter().map(bits)), "{name}");
+            }
+        }
+        assert_eq!(runs[0], runs[1]);
+        assert_ne!(runs[0].get("weight"), before.get("weight"));
+    }
+}
+
+#[test]
+fn the_cost_reaches_the_rule_for_one_step_in_any_form() {
+    // One element that turns at step 2, from −0.5: iRprop⁺ undoes the move where the cost has risen.
+    let run = |step: &dyn Fn(&mut Optimizer<f64>, &mut [f64; 1], f64, f64)| {
+        let mut w = [0.0];
+        let mut optimizer = Optimizer::new(Rprop::improved_plus(0.5).unwrap());
+        step(&mut optimizer, &mut w, 1.0, 1.0);
+        assert_eq!(w, [-0.5]);
+        step(&mut optimizer, &mut w, -1.0, 2.0);
+        w[0]
+    };
+    assert_eq!(run(&|optimizer, w, g, cost| optimizer.step_with_cost(w, &[g], cost)), 0.0);
+    assert_eq!(run(&|optimizer, w, g, cost| optimizer.step_with_cost(w, &[g], -cost)), -0.5);
+    assert_eq!(run(&|optimizer, w, g, _| optimizer.step_with_cost(w, &[g], 1.0)), -0.5);
+    assert_eq!(run(&|optimizer, w, g, _| optimizer.step_with_cost(w, &[g], f64::NAN)), 0.0);
+    let scaled = run(&|optimizer, w, g, cost| {
+        optimizer.set_cost(cost);
+        optimizer.step_scaled(w, &[g], 0.5);
+    });
+    assert_eq!(scaled, 0.0);
+}
+
+#[test]
+#[should_panic(expected = "iRprop+ needs the cost: step_with_cost")]
+fn a_rule_that_needs_the_cost_is_not_stepped_without() {
+    let mut optimizer = Optimizer::new(Rprop::improved_plus(0.5).unwrap());
+    optimizer.step_with_cost(&mut [1.0], &[1.0], 1.0);
+    optimizer.step(&mut [1.0], &[1.0]);
+}
+
+#[test]
+fn rules_say_whether_they_want_full_batches() {
+    let rprop = [Rprop::new(0.1), Rprop::plus(0.1), Rprop::minus(0.1), Rprop::improved_plus(0.1)];
+    assert!(rprop.iter().all(|rule| Optimizer::<f32>::new(rule.clone().unwrap()).rule().full_batch_only()));
+    let boxed: Box<dyn Rule<f32>> = Box::new(Rprop::default());
+    assert!(Optimizer::new(boxed).rule().full_batch_only());
+    assert!(!Optimizer::<f32>::new(adam()).rule().full_batch_only());
+}
+
+#[test]
+fn looking_ahead_writes_another_point_and_leaves_the_parameters() {
+    let layout = layout(&PARAMS);
+    let (w, g) = (filled(&layout, |i| (i as f32).sin()), filled(&layout, |i| (i as f32).cos()));
+    let mut ahead = filled(&layout, |_| 7.0);
+    let optimizer = Optimizer::new(ShiftedNesterov::new(0.5, 0.75).unwrap());
+    optimizer.look_ahead(&w, &mut ahead);
+    assert_eq!(ahead, w, "before the first step");
+    let frozen = Group::named("0.bias").excluded();
+    let own = ShiftedNesterov::new(9.0, 0.25).unwrap();
+    let mut optimizer = Optimizer::for_layout(ShiftedNesterov::new(0.5, 0.75).unwrap(), &layout)
+        .group(frozen)
+        .unwrap()
+        .group_with_rule(Group::named("1.*").learning_rate_factor(0.5).unwrap(), own)
+        .unwrap();
+    let mut stepped = w.clone();
+    optimizer.step(&mut stepped, &g);
+    let now = stepped.clone();
+    optimizer.look_ahead(&stepped, &mut ahead);
+    assert_eq!(stepped, now);
+    for (name, factor) in
+        [("0.weight", 0.75 * 0.5), ("1.weight", 0.25 * 0.25), ("0.bias", 0.0), ("running_mean", 0.0)]
+    {
+        let expected = &now.get(name).unwrap() - &(factor * &g.get(name).unwrap());
+        assert_eq!(ahead.get(name).unwrap(), expected, "{name}");
+    }
+
+    let mut adam = Optimizer::new(adam());
+    adam.step(&mut stepped, &g);
+    adam.look_ahead(&stepped, &mut ahead);
+    assert_eq!(ahead, stepped, "a rule without a look-ahead");
+}
+
+#[test]
+#[should_panic(
+    expected = "ShiftedNesterov: the optimizer steps w: [2], but the values of the point ahead are w: [3]"
+)]
+fn a_point_ahead_of_another_shape_is_refused() {
+    Optimizer::new(ShiftedNesterov::default()).look_ahead(&[1.0f32; 2], &mut [0.0; 3]);
 }
 
 #[test]

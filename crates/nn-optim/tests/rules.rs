@@ -4,7 +4,7 @@ mod list;
 #[path = "list/problems.rs"]
 mod problems;
 
-use list::{Member, members};
+use list::{Member, cost, members};
 use nn_core::Real;
 use nn_ops::simd::{Isa, best, force};
 use nn_optim::*;
@@ -36,7 +36,7 @@ fn run<F: Real>(member: &Member<F>, n: usize, steps: usize, cuts: &[usize]) -> V
     for piece in ends.windows(2).map(|ends| ends[0]..ends[1]) {
         let mut optimizer = Optimizer::<F>::new((member.rule)(RATE)).weight_decay(0.05).unwrap();
         for t in 1..=steps {
-            optimizer.step(&mut w[piece.clone()], &gradients::<F>(t, n)[piece.clone()]);
+            optimizer.step_with_cost(&mut w[piece.clone()], &gradients::<F>(t, n)[piece.clone()], cost(t));
         }
     }
     bits(&w)
@@ -52,6 +52,7 @@ fn check_against_reference<F: Real>(tolerance: f64) {
             let mut reference: Vec<_> = (0..n).map(|_| (member.reference)(RATE, decay)).collect();
             for t in 1..=200 {
                 let g: Vec<F> = gradients(t, n);
+                optimizer.set_cost(cost(t));
                 optimizer.step_scaled(&mut w, &g, scale);
                 for i in 0..n {
                     expected[i] = reference[i](t as i32, expected[i], scale * g[i].to_f64());
@@ -83,8 +84,8 @@ fn descend_on_three_problems() {
             let (mut w, (first, _)) = (problem.start.clone(), (problem.function)(&problem.start));
             for t in 0..3000 {
                 optimizer.set_learning_rate(rate * 0.01f64.powf(f64::from(t) / 3000.0)).unwrap();
-                let (_, g) = (problem.function)(&w);
-                optimizer.step(&mut w, &g);
+                let (cost, g) = (problem.function)(&w);
+                optimizer.step_with_cost(&mut w, &g, cost);
             }
             let (last, _) = (problem.function)(&w);
             assert!(last < share * first, "{} on {}: from {first} to {last}", member.name, problem.name);
@@ -96,8 +97,7 @@ fn descend_on_three_problems() {
 #[test]
 fn both_forms_of_nesterov_go_the_same_way() {
     let [problem, ..] = problems::<f64>();
-    let rule = ShiftedNesterov::new(RATE, 0.9).unwrap();
-    let mut original = Optimizer::new(rule);
+    let mut original = Optimizer::new(ShiftedNesterov::new(RATE, 0.9).unwrap());
     let mut rewritten = Optimizer::new(Nesterov::new(RATE, 0.9).unwrap());
     let (mut theta, mut w) = (problem.start.clone(), problem.start.clone());
     let mut shifted = problem.start;
@@ -106,8 +106,7 @@ fn both_forms_of_nesterov_go_the_same_way() {
         original.step(&mut theta, &g);
         let (_, g) = (problem.function)(&w);
         rewritten.step(&mut w, &g);
-        let (_, velocity) = original.slots().next().unwrap();
-        rule.shifted(&theta, velocity.get("w").unwrap().as_slice().unwrap(), &mut shifted);
+        original.look_ahead(&theta, &mut shifted);
         assert!(
             w.iter().zip(&shifted).all(|(a, b)| (a - b).abs() < 1e-12),
             "step {step}: {w:?}, {shifted:?}"
@@ -149,15 +148,15 @@ fn check_round_trip<F: Real>() {
         let make = || Optimizer::<F>::new((member.rule)(RATE)).weight_decay(0.01).unwrap();
         let (mut w, mut through) = (start::<F>(n), make());
         for t in 1..=7 {
-            through.step(&mut w, &gradients::<F>(t, n));
+            through.step_with_cost(&mut w, &gradients::<F>(t, n), cost(t));
         }
         through.set_learning_rate(0.003).unwrap();
         let (mut w_resumed, mut resumed) = (w.clone(), make());
         resumed.load_state(&through.state()).unwrap();
         assert_eq!(resumed.state(), through.state());
         for t in 8..=20 {
-            through.step(&mut w, &gradients::<F>(t, n));
-            resumed.step(&mut w_resumed, &gradients::<F>(t, n));
+            through.step_with_cost(&mut w, &gradients::<F>(t, n), cost(t));
+            resumed.step_with_cost(&mut w_resumed, &gradients::<F>(t, n), cost(t));
             assert_eq!(bits(&w), bits(&w_resumed), "{}, step {t}", member.name);
         }
     }
@@ -211,8 +210,8 @@ fn do_not_move_where_the_gradient_is_zero() {
     for member in members::<f32>() {
         let mut w = [1.5f32, -0.0, 3e-40];
         let mut optimizer = Optimizer::new((member.rule)(RATE)).weight_decay(0.0).unwrap();
-        for _ in 0..10 {
-            optimizer.step(&mut w, &[0.0; 3]);
+        for t in 0..10 {
+            optimizer.step_with_cost(&mut w, &[0.0; 3], cost(t));
         }
         assert_eq!(w, [1.5, 0.0, 3e-40], "{}", member.name);
     }
@@ -223,7 +222,8 @@ fn do_not_move_where_the_gradient_is_zero() {
 fn keep_a_bad_gradient_to_its_element() {
     for member in members::<f64>() {
         let mut w = [1.0, 1.0, 1.0];
-        Optimizer::new((member.rule)(RATE)).step(&mut w, &[f64::NAN, f64::INFINITY, 1.0]);
+        let mut optimizer = Optimizer::new((member.rule)(RATE));
+        optimizer.step_with_cost(&mut w, &[f64::NAN, f64::INFINITY, 1.0], f64::NAN);
         let signs = member.name.starts_with("Lion") || member.name.starts_with("Rprop");
         assert!(!w[0].is_finite() && w[2].is_finite(), "{}: {w:?}", member.name);
         assert!(if signs { w[1] == w[2] } else { !w[1].is_finite() }, "{}: {w:?}", member.name);
@@ -235,12 +235,12 @@ fn still_step_after_two_to_the_forty() {
     for member in members::<f64>() {
         let mut optimizer = Optimizer::<f64>::new((member.rule)(RATE)).weight_decay(0.0).unwrap();
         let mut w = [1.0];
-        optimizer.step(&mut w, &[0.5]);
+        optimizer.step_with_cost(&mut w, &[0.5], 0.5);
         let mut state = optimizer.state();
         state.step = 1 << 40;
         optimizer.load_state(&state).unwrap();
         let before = w[0];
-        optimizer.step(&mut w, &[0.5]);
+        optimizer.step_with_cost(&mut w, &[0.5], 0.5);
         assert_eq!(optimizer.steps(), (1 << 40) + 1);
         assert!(w[0].is_finite() && w[0] < before, "{}: {w:?}", member.name);
     }
@@ -338,9 +338,9 @@ fn slots_do_not_stay_subnormal_when_the_gradient_has_become_zero() {
     for member in members::<f32>() {
         let mut optimizer = Optimizer::new((member.rule)(RATE));
         let mut w = [1.0f32; 40];
-        optimizer.step(&mut w, &[1e-6; 40]);
+        optimizer.step_with_cost(&mut w, &[1e-6; 40], 1.0);
         for _ in 0..3000 {
-            optimizer.step(&mut w, &[0.0; 40]);
+            optimizer.step_with_cost(&mut w, &[0.0; 40], 1.0);
         }
         for (slot, values) in optimizer.slots() {
             let is_subnormal = |x: &f32| *x != 0.0 && x.abs() < f32::MIN_POSITIVE;

@@ -27,6 +27,11 @@ pub(crate) struct Member<F: Real> {
     pub(crate) rates: [f64; 3],
 }
 
+/// The cost told to a rule at step t, as its second form knows it too: without pattern, rising and falling.
+pub(crate) fn cost(t: usize) -> f64 {
+    (1.7 * t as f64).sin()
+}
+
 /// Rates for steps in proportion to the gradient.
 const PLAIN: [f64; 3] = [0.01, 5e-4, 0.2];
 /// Rates for the same with momentum.
@@ -334,6 +339,21 @@ fn signs<F: Real>() -> Vec<Settings<F>> {
             SCALED,
             |a| Box::new(Rprop::plus(a).unwrap()),
             |a, d| coupled(d, rprop(a, [0.5, 1.2], [1e-6, 50.0], Turn::Undo)),
+        ),
+        (
+            "Rprop::improved_plus",
+            SCALED,
+            |a| Box::new(Rprop::improved_plus(a).unwrap()),
+            |a, d| coupled(d, rprop(a, [0.5, 1.2], [1e-6, 50.0], Turn::UndoWhereCostRises)),
+        ),
+        (
+            "Rprop::improved_plus, other settings",
+            SCALED,
+            |a| {
+                let rule = Rprop::improved_plus(a).unwrap().factors(0.4, 1.3).unwrap();
+                Box::new(rule.step_sizes(1e-5, 0.1).unwrap())
+            },
+            |a, d| coupled(d, rprop(a, [0.4, 1.3], [1e-5, 0.1], Turn::UndoWhereCostRises)),
         ),
         (
             "Rprop::minus",

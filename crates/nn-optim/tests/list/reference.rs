@@ -1,6 +1,6 @@
 //! The formulas of the papers and of the documentation of PyTorch, Optax and Keras, for one parameter.
 
-use super::Scalar;
+use super::{Scalar, cost};
 
 /// L2 weight decay, before everything else.
 pub(crate) fn coupled(decay: f64, mut rule: Scalar) -> Scalar {
@@ -170,15 +170,16 @@ pub(crate) fn radam(rate: f64, betas: [f64; 2], epsilon: f64, optax: bool) -> Sc
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Turn {
     Undo,
+    UndoWhereCostRises,
     Move,
     Stay,
 }
 
-/// Igel and Hüsken 2000: Rprop⁺, Rprop⁻ and iRprop⁻.
+/// Igel and Hüsken 2003: Rprop⁺, iRprop⁺, Rprop⁻ and iRprop⁻.
 pub(crate) fn rprop(first: f64, factors: [f64; 2], sizes: [f64; 2], turn: Turn) -> Scalar {
     let (mut before, mut size, mut change) = (0.0f64, first, 0.0);
     let sign = |g: f64| if g == 0.0 { 0.0 } else { g.signum() };
-    Box::new(move |_, w, g| {
+    Box::new(move |t, w, g| {
         let product = before * g;
         before = g;
         if product > 0.0 {
@@ -188,7 +189,11 @@ pub(crate) fn rprop(first: f64, factors: [f64; 2], sizes: [f64; 2], turn: Turn) 
             size = f64::max(size * factors[0], sizes[0]);
             if turn != Turn::Move {
                 before = 0.0;
-                change = if turn == Turn::Undo { -change } else { 0.0 };
+                let undone = match turn {
+                    Turn::UndoWhereCostRises => cost(t as usize) > cost(t as usize - 1),
+                    _ => turn == Turn::Undo,
+                };
+                change = if undone { -change } else { 0.0 };
                 return w + change;
             }
         }
