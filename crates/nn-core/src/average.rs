@@ -77,8 +77,9 @@ impl<V> ExponentialAverage<V> {
         1.0 - self.beta.powf(self.count as f64)
     }
 
-    /// Counts one more value and gives its share in the average, (1 − β)/(1 − βᵗ).
-    fn next_share(&mut self) -> f64 {
+    /// Counts one more value and gives its share in the average, (1 − β)/(1 − βᵗ): for those who move the average there
+    /// themselves, as several threads do.
+    pub fn next_share(&mut self) -> f64 {
         self.count += 1;
         (1.0 - self.beta) / self.correction()
     }

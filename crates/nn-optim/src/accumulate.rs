@@ -3,12 +3,13 @@
 use nn_core::{Arena, RangeError, Real, check_range};
 
 use crate::buffer::{check_fit, copy_of};
-use crate::{BufferState, StateError, Values};
+use crate::{BufferState, StateError, Values, elements};
 
 /// The mean of the gradients of k micro-batches, ḡ = (g₁ + … + gₖ)/k, for steps as with batches k times as large.
 ///
 /// With a cost that is the mean over its batch and micro-batches of equal size, ḡ is the gradient of the whole batch.
-/// k is at least 1.
+/// k is at least 1. Every parameter is averaged: those that a group excludes, and what stands in the place of the gradient
+/// of running statistics, too.
 ///
 /// ```
 /// use nn_optim::{Accumulate, Optimizer, Sgd};
@@ -62,8 +63,17 @@ impl<F: Real> Accumulate<F> {
             Some(sum) => {
                 check_fit(NAME, Arena::layout(sum), g);
                 let fresh = self.count == 0;
-                for (sum, &g) in sum.as_mut_slice().iter_mut().zip(&*g.read()) {
-                    *sum = if fresh { g } else { *sum + g };
+                let (g, end) = (g.read(), sum.layout().params().last().map_or(0, |spec| spec.range().end));
+                let (sum, g) = (&mut sum.as_mut_slice()[..end], &g[..end]);
+                if fresh {
+                    elements::copy(sum, g);
+                } else {
+                    elements::combine(
+                        sum,
+                        g,
+                        #[inline(always)]
+                        |sum, g| sum + g,
+                    );
                 }
             }
         }
@@ -76,7 +86,11 @@ impl<F: Real> Accumulate<F> {
         let count = std::mem::take(&mut self.count);
         let sum = self.sum.as_mut().filter(|_| count > 0)?;
         let n = F::from_f64(count as f64);
-        sum.as_mut_slice().iter_mut().for_each(|sum| *sum /= n);
+        elements::update(
+            sum.as_mut_slice(),
+            #[inline(always)]
+            move |sum| sum / n,
+        );
         Some(sum)
     }
 
@@ -91,7 +105,7 @@ impl<F: Real> Accumulate<F> {
     /// When the state is of something else, or a parameter is missing, too many or of another shape; nothing is loaded
     /// then.
     pub fn load_state(&mut self, state: &BufferState<F>) -> Result<(), StateError> {
-        let sum = state.load(NAME, "sum", self.sum.as_ref())?;
+        let sum = state.load(NAME, "sum", self.sum.as_ref().map(Arena::layout))?;
         self.sum = sum.or_else(|| self.sum.take());
         self.count = state.count.min(self.batches - 1);
         Ok(())

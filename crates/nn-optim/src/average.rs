@@ -1,8 +1,8 @@
 //! Averages of the weights: exponential, and over the last part of training.
 
-use nn_core::{Arena, ExponentialAverage, RangeError, Real, check_range, lerp_params};
+use nn_core::{Arena, ExponentialAverage, RangeError, Real, check_range};
 
-use crate::buffer::{check_fit, copy_of, exchange, write_into};
+use crate::buffer::{check_fit, copy_of, exchange, move_towards, write_into};
 use crate::{BufferState, StateError, Values, ValuesMut};
 
 /// The exponentially weighted average of the weights, with bias correction.
@@ -67,7 +67,8 @@ impl<F: Real> Ema<F> {
         match &mut self.average {
             Some(average) => {
                 check_fit(Self::NAME, Arena::layout(average.value()), w);
-                average.update(&w.read());
+                let share = average.next_share();
+                move_towards(average.value_mut(), w, F::from_f64(share));
             }
             None => self.average = resume(self.beta, 1, copy_of(w)),
         }
@@ -102,7 +103,8 @@ impl<F: Real> Ema<F> {
     /// When the state is of something else, or a parameter is missing, too many or of another shape; nothing is loaded
     /// then.
     pub fn load_state(&mut self, state: &BufferState<F>) -> Result<(), StateError> {
-        let average = state.load(Self::NAME, "average", self.average())?;
+        let average = state.load(Self::NAME, "average", self.average().map(Arena::layout))?;
+        let average = average.filter(|_| state.count > 0);
         self.average = average.and_then(|average| resume(self.beta, state.count, average));
         Ok(())
     }
@@ -186,7 +188,7 @@ impl<F: Real> Swa<F> {
         let count = self.count();
         if count > before {
             let average = self.average.get_or_insert_with(|| Arena::zeros(w.layout()));
-            lerp_params(average, &w.read(), F::from_f64(1.0 / count as f64));
+            move_towards(average, w, F::from_f64(1.0 / count as f64));
         }
     }
 
@@ -221,7 +223,7 @@ impl<F: Real> Swa<F> {
     pub fn load_state(&mut self, state: &BufferState<F>) -> Result<(), StateError> {
         let early = state.count < self.start;
         let checked = BufferState { count: if early { 0 } else { state.count }, ..state.clone() };
-        let average = checked.load(Self::NAME, "average", self.average())?;
+        let average = checked.load(Self::NAME, "average", self.average().map(Arena::layout))?;
         (self.average, self.step) = (average.filter(|_| !early), state.count);
         Ok(())
     }
@@ -231,7 +233,7 @@ impl<F: Real> Swa<F> {
 fn apply<W: ValuesMut + ?Sized>(owner: &str, average: Option<&Arena<W::Elem>>, w: &mut W) {
     if let Some(average) = average {
         check_fit(owner, Arena::layout(average), w);
-        write_into(average, w, true);
+        write_into(average, w, |_| true);
     }
 }
 

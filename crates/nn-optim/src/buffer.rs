@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use nn_core::{Arena, ParamLayout, Real};
+use nn_core::{Arena, ParamLayout, ParamSpec, Real};
 
 use crate::state::check_layout;
-use crate::{StateError, Values, ValuesMut};
+use crate::{StateError, Values, ValuesMut, elements};
 
 /// The state of what stands around an optimizer ([`Accumulate`](crate::Accumulate), [`Ema`](crate::Ema),
 /// [`Swa`](crate::Swa), [`Lookahead`](crate::Lookahead)): a count and one buffer with the names and shapes of the
@@ -25,12 +25,12 @@ impl<F: Real> BufferState<F> {
         BufferState { owner: owner.to_owned(), count, buffer: buffer.cloned() }
     }
 
-    /// The buffer in the order of `own`, where that is there.
+    /// The buffer in the order of the layout `own`, where that is known.
     pub(crate) fn load(
         &self,
         owner: &'static str,
         slot: &'static str,
-        own: Option<&Arena<F>>,
+        own: Option<&Arc<ParamLayout>>,
     ) -> Result<Option<Arena<F>>, StateError> {
         if self.owner != owner {
             return Err(StateError::Rule { expected: owner, got: self.owner.clone() });
@@ -40,9 +40,9 @@ impl<F: Real> BufferState<F> {
             (None, _) => Ok(None),
             (Some(saved), None) => Ok(Some(saved.clone())),
             (Some(saved), Some(own)) => {
-                check_layout(slot, own.layout(), saved.layout())?;
-                let mut buffer = Arena::zeros(Arc::clone(Arena::layout(own)));
-                for (position, spec) in own.layout().params().iter().enumerate() {
+                check_layout(slot, own, saved.layout())?;
+                let mut buffer = Arena::zeros(Arc::clone(own));
+                for (position, spec) in own.params().iter().enumerate() {
                     if let Some(saved) = saved.get(&spec.name) {
                         buffer.view_mut(position).assign(&saved);
                     }
@@ -64,15 +64,29 @@ pub(crate) fn copy_of<W: Values + ?Sized>(w: &W) -> Arena<W::Elem> {
 pub(crate) fn read_into<W: Values + ?Sized>(w: &W, buffer: &mut Arena<W::Elem>) {
     let (layout, w) = (Arc::clone(Arena::layout(buffer)), w.read());
     for spec in layout.params() {
-        buffer.as_mut_slice()[spec.range()].copy_from_slice(&w[spec.range()]);
+        elements::copy(&mut buffer.as_mut_slice()[spec.range()], &w[spec.range()]);
     }
 }
 
-/// Copies the buffer into the trained parameters, or into all.
-pub(crate) fn write_into<W: ValuesMut + ?Sized>(buffer: &Arena<W::Elem>, w: &mut W, all: bool) {
+/// Moves the buffer a share of the way towards the parameters; running statistics, which are averages already, are
+/// copied.
+pub(crate) fn move_towards<W: Values + ?Sized>(buffer: &mut Arena<W::Elem>, w: &W, share: W::Elem) {
+    let (layout, w) = (Arc::clone(Arena::layout(buffer)), w.read());
+    for spec in layout.params() {
+        let share = if spec.role.is_trained() { share } else { W::Elem::from_f64(1.0) };
+        elements::lerp(&mut buffer.as_mut_slice()[spec.range()], &w[spec.range()], share);
+    }
+}
+
+/// Copies the buffer into the parameters for which `chosen` holds.
+pub(crate) fn write_into<W: ValuesMut + ?Sized>(
+    buffer: &Arena<W::Elem>,
+    w: &mut W,
+    chosen: impl Fn(&ParamSpec) -> bool,
+) {
     w.modify(&mut |w| {
-        for spec in buffer.layout().params().iter().filter(|spec| all || spec.role.is_trained()) {
-            w[spec.range()].copy_from_slice(&buffer.as_slice()[spec.range()]);
+        for spec in buffer.layout().params().iter().filter(|spec| chosen(spec)) {
+            elements::copy(&mut w[spec.range()], &buffer.as_slice()[spec.range()]);
         }
     });
 }
@@ -82,7 +96,7 @@ pub(crate) fn exchange<W: ValuesMut + ?Sized>(buffer: &mut Arena<W::Elem>, w: &m
     let layout = Arc::clone(Arena::layout(buffer));
     w.modify(&mut |w| {
         for spec in layout.params() {
-            w[spec.range()].swap_with_slice(&mut buffer.as_mut_slice()[spec.range()]);
+            elements::exchange(&mut w[spec.range()], &mut buffer.as_mut_slice()[spec.range()]);
         }
     });
 }

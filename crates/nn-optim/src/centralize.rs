@@ -2,8 +2,10 @@
 
 use nn_core::{Real, Role};
 use nn_ops::sum;
+use rayon::prelude::*;
 
-use crate::ValuesMut;
+use crate::pass::{CHUNK, PARALLEL_FROM};
+use crate::{ValuesMut, elements};
 
 /// Centralises the gradients of weights: each row g[i, …], all that leads into output i, loses its mean.
 ///
@@ -33,10 +35,15 @@ pub fn centralize<G: ValuesMut + ?Sized>(g: &mut G) {
                 continue;
             }
             let width = spec.size() / spec.shape[0];
-            for row in g[spec.range()].chunks_exact_mut(width) {
+            let together = if spec.size() < PARALLEL_FROM { spec.shape[0] } else { CHUNK.div_ceil(width) };
+            g[spec.range()].par_chunks_exact_mut(width).with_min_len(together).for_each(|row| {
                 let mean = sum(row) / <G::Elem as Real>::from_usize(width);
-                row.iter_mut().for_each(|x| *x -= mean);
-            }
+                elements::update(
+                    row,
+                    #[inline(always)]
+                    move |x| x - mean,
+                );
+            });
         }
     });
 }

@@ -4,7 +4,7 @@ use nn_core::{RangeError, Real, check_range};
 use nn_ops::simd::dispatch;
 use nn_ops::sum_squares;
 
-use crate::{Values, ValuesMut};
+use crate::{Values, ValuesMut, elements};
 
 /// What PyTorch adds to the norm before it divides by it.
 const EPSILON: f64 = 1e-6;
@@ -25,7 +25,7 @@ pub fn global_norm<G: Values + ?Sized>(g: &G) -> f64 {
 }
 
 /// The norm of the elements of all parts.
-fn norm<'a, F: Real, I: Iterator<Item = &'a [F]>>(parts: impl Fn() -> I) -> f64 {
+pub(crate) fn norm<'a, F: Real, I: Iterator<Item = &'a [F]>>(parts: impl Fn() -> I) -> f64 {
     let total: f64 = parts().map(|part| sum_squares(part).to_f64()).sum();
     if total.is_finite() {
         return total.sqrt();
@@ -63,7 +63,11 @@ fn coefficient(limit: f64, norm: f64) -> f64 {
 fn scale<F: Real>(g: &mut [F], coefficient: f64) {
     if coefficient < 1.0 {
         let coefficient = F::from_f64(coefficient);
-        g.iter_mut().for_each(|x| *x *= coefficient);
+        elements::update(
+            g,
+            #[inline(always)]
+            move |x| x * coefficient,
+        );
     }
 }
 
@@ -114,7 +118,11 @@ impl ClipValue {
             before = trained().map(|spec| largest(&g[spec.range()])).fold(0.0, Real::max);
             if before.is_finite() && before > self.limit {
                 for spec in trained() {
-                    g[spec.range()].iter_mut().for_each(|x| *x = x.min(limit).max(-limit));
+                    elements::update(
+                        &mut g[spec.range()],
+                        #[inline(always)]
+                        move |x| x.min(limit).max(-limit),
+                    );
                 }
             }
         });

@@ -1,14 +1,16 @@
 //! Lookahead.
 
-use nn_core::{Arena, RangeError, Real, check_range, lerp_params};
+use nn_core::{Arena, RangeError, Real, check_range};
 
-use crate::buffer::{check_fit, copy_of, write_into};
+use crate::buffer::{check_fit, copy_of, move_towards, write_into};
+use crate::state::check_layout;
 use crate::{BufferState, Optimizer, State, StateError, Values, ValuesMut};
 
 /// Lookahead: slow weights φ that follow the fast weights θ of an optimizer.
 ///
 /// θ moves by the optimizer; after every k-th step φ ← φ + α·(θ − φ) and θ ← φ. φ begins at the initial weights. The
-/// optimizer keeps its slots when θ jumps.
+/// optimizer keeps its slots when θ jumps. Parameters that a group of the optimizer excludes stay as they are, and so do
+/// running statistics.
 ///
 /// | parameter | default | range |
 /// |-|-|-|
@@ -120,8 +122,9 @@ impl<F: Real> Lookahead<F> {
         self.count += 1;
         if self.count >= self.every {
             self.count = 0;
-            lerp_params(slow, &w.read(), F::from_f64(self.share));
-            write_into(slow, w, false);
+            move_towards(slow, w, F::from_f64(self.share));
+            let optimizer = &self.optimizer;
+            write_into(slow, w, |spec| optimizer.steps_param(spec));
         }
     }
 
@@ -134,9 +137,16 @@ impl<F: Real> Lookahead<F> {
     /// Goes on from a saved state, made with the same settings.
     ///
     /// # Errors
-    /// As [`Optimizer::load_state`], for the slow weights too; nothing is loaded then.
+    /// As [`Optimizer::load_state`], for the slow weights too, which must have the parameters of the optimizer; nothing is
+    /// loaded then.
     pub fn load_state(&mut self, state: &LookaheadState<F>) -> Result<(), StateError> {
-        let slow = state.slow.load(NAME, "slow", self.slow.as_ref())?;
+        let saved = state.optimizer.slots.values().next().map(Arena::layout);
+        let own = self.slow.as_ref().map(Arena::layout).or(self.optimizer.layout()).or(saved);
+        let slow = state.slow.load(NAME, "slow", own)?;
+        if let Some(own) = own {
+            let mut slots = state.optimizer.slots.iter();
+            slots.try_for_each(|(slot, arena)| check_layout(slot, own, Arena::layout(arena)))?;
+        }
         self.optimizer.load_state(&state.optimizer)?;
         (self.slow, self.count) = (slow, state.slow.count);
         Ok(())

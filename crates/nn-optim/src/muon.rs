@@ -2,8 +2,8 @@
 
 use std::mem::swap;
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use nn_core::{RangeError, Real, check_range};
+use ndarray::ArrayViewMut2;
+use nn_core::{ParamSpec, RangeError, Real, check_range};
 use nn_ops::gemm;
 
 use crate::rule::{check_factor, check_learning_rate, check_weight_decay};
@@ -54,15 +54,19 @@ impl MuonRate {
 /// | ε | 10⁻⁷ | (0, ∞) |
 ///
 /// These are the formula and the defaults of `torch.optim.Muon`, which computes the Newton–Schulz steps in bfloat16; here
-/// they are in the precision of the parameters. Each step of a matrix allocates the memory that these work in. Its bits
-/// are the same on any number of threads, but not with every instruction set. A gradient that is not finite spoils its
-/// whole matrix.
+/// they are in the precision of the parameters. The memory that these work in is kept from step to step, and is that of
+/// the largest matrix. The bits are the same on any number of threads, but not with every instruction set. A gradient
+/// that is not finite spoils its whole matrix.
+///
+/// A kernel `[out, in, …]` of a convolution is stepped as the matrix `[out, in·…]`, as in Jordan's implementation.
+/// (`torch.optim.Muon` refuses it.)
 ///
 /// Biases, normalisations and embeddings belong to another optimizer:
 /// [`Group::excluded`](crate::Group::excluded) shares an arena between two.
 ///
 /// # Panics
-/// Stepping panics at a parameter that is not a matrix, and names it.
+/// [`Optimizer::fix_layout`](crate::Optimizer::fix_layout) or, without it, the first step panics at a parameter of fewer
+/// than two axes that no group excludes, and names it.
 ///
 /// # Example
 /// ```
@@ -195,12 +199,23 @@ impl<F: Real> Rule<F> for Muon {
         true
     }
 
-    fn update(&self, context: Context, pass: Pass<'_, F>) {
-        let &[rows, columns] = pass.shape() else {
+    fn accepts(&self, param: &ParamSpec) -> bool {
+        matrix_shape(&param.shape).is_some()
+    }
+
+    fn scratch(&self, param: &ParamSpec) -> usize {
+        matrix_shape(&param.shape).map_or(0, |(rows, columns)| {
+            let side = rows.min(columns);
+            3 * rows * columns + 2 * side * side
+        })
+    }
+
+    fn update(&self, context: Context, mut pass: Pass<'_, F>) {
+        let Some((rows, columns)) = matrix_shape(pass.shape()) else {
             panic!("Muon steps matrices, but parameter `{}` has shape {:?}", pass.param_name(), pass.shape())
         };
-        let mut direction = vec![F::zero(); rows * columns];
-        let mut pass = pass.with_slot(&mut direction);
+        let (direction, workspace) = pass.scratch().split_at_mut(rows * columns);
+        let mut pass = pass.with_slot(direction);
         let share = F::from_f64(1.0 - self.momentum);
         let ahead = F::from_f64(if self.nesterov { self.momentum } else { 1.0 });
         let [norm] = pass.norms(
@@ -214,7 +229,7 @@ impl<F: Real> Rule<F> for Muon {
         let matrix =
             ArrayViewMut2::from_shape((rows, columns), pass.slot(1)).expect("the shape is the parameter's");
         let matrix = if rows > columns { matrix.reversed_axes() } else { matrix };
-        orthogonalize(matrix, norm.max(self.epsilon), self.steps);
+        orthogonalize(matrix, workspace, norm.max(self.epsilon), self.steps);
         let rate = F::from_f64(context.learning_rate * self.rate.factor(rows, columns));
         pass.each(
             #[inline(always)]
@@ -223,25 +238,37 @@ impl<F: Real> Rule<F> for Muon {
     }
 }
 
-/// Newton–Schulz steps from X/norm, in place; X has at most as many rows as columns.
-fn orthogonalize<F: Real>(mut x: ArrayViewMut2<'_, F>, norm: f64, steps: usize) {
+/// The rows and columns of the matrix as which a parameter is stepped; none for fewer than two axes.
+fn matrix_shape(shape: &[usize]) -> Option<(usize, usize)> {
+    match shape {
+        [rows, inner @ ..] if !inner.is_empty() => Some((*rows, inner.iter().product())),
+        _ => None,
+    }
+}
+
+/// Newton–Schulz steps from X/norm, in place; X has at most as many rows as columns. The workspace has room for two
+/// matrices of its shape and two squares of its rows.
+fn orthogonalize<F: Real>(mut x: ArrayViewMut2<'_, F>, workspace: &mut [F], norm: f64, steps: usize) {
     let [a, b, c] = COEFFICIENTS.map(F::from_f64);
-    let scale = F::from_f64(norm);
-    let mut from: Array2<F> = x.mapv(|x| x / scale);
-    let mut to = from.clone();
-    let mut gram = Array2::zeros((x.nrows(), x.nrows()));
-    let mut inner = gram.clone();
+    let (scale, shape, side) = (F::from_f64(norm), x.dim(), x.nrows());
+    let (mut from, workspace) = matrix(workspace, shape);
+    let (mut to, workspace) = matrix(workspace, shape);
+    let (mut gram, workspace) = matrix(workspace, (side, side));
+    let (mut inner, _) = matrix(workspace, (side, side));
+    from.zip_mut_with(&x, |from, x| *from = *x / scale);
     for _ in 0..steps {
-        product(F::one(), from.view(), from.t(), F::zero(), &mut gram);
+        gemm(F::one(), from.view(), from.t(), F::zero(), gram.view_mut());
         inner.assign(&gram);
-        product(c, gram.view(), gram.view(), b, &mut inner);
+        gemm(c, gram.view(), gram.view(), b, inner.view_mut());
         to.assign(&from);
-        product(F::one(), inner.view(), from.view(), a, &mut to);
+        gemm(F::one(), inner.view(), from.view(), a, to.view_mut());
         swap(&mut from, &mut to);
     }
     x.assign(&from);
 }
 
-fn product<F: Real>(alpha: F, a: ArrayView2<'_, F>, b: ArrayView2<'_, F>, beta: F, c: &mut Array2<F>) {
-    gemm(alpha, a, b, beta, c.view_mut());
+/// A matrix at the beginning of the memory, and the rest.
+fn matrix<F: Real>(memory: &mut [F], shape: (usize, usize)) -> (ArrayViewMut2<'_, F>, &mut [F]) {
+    let (matrix, rest) = memory.split_at_mut(shape.0 * shape.1);
+    (ArrayViewMut2::from_shape(shape, matrix).expect("the length is that of the shape"), rest)
 }

@@ -3,7 +3,8 @@
 use nn_core::{Arena, RangeError, Real, check_range};
 
 use crate::buffer::{check_fit, copy_of, read_into, write_into};
-use crate::{Optimizer, State, StateError, Values, ValuesMut, global_norm};
+use crate::clip::norm;
+use crate::{Optimizer, State, StateError, Values, ValuesMut, elements};
 
 /// What the norm is raised by before it divides, as in the usual implementations.
 const EPSILON: f64 = 1e-12;
@@ -11,7 +12,8 @@ const EPSILON: f64 = 1e-12;
 /// SAM: steps by the gradient at the worst point nearby, and so seeks flat minima.
 ///
 /// Each step takes two gradients. [`perturb`](Sam::perturb) moves the weights to w + ρ·g/(‖g‖ + 10⁻¹²), with the norm
-/// over all parameters; [`step`](Sam::step) brings them back, to the bit, and moves them by the gradient at that point.
+/// over all parameters that the optimizer steps: neither running statistics nor what a group excludes count or move.
+/// [`step`](Sam::step) brings them back, to the bit, and moves them by the gradient at that point.
 ///
 /// The radius ρ lies in [0, ∞); the default is 0.05.
 ///
@@ -97,13 +99,19 @@ impl<F: Real> Sam<F> {
             }
         }
         self.perturbed = true;
-        let norm = global_norm(g);
+        let (layout, g, optimizer) = (w.layout(), g.read(), &self.optimizer);
+        let stepped = || layout.params().iter().filter(|spec| optimizer.steps_param(spec));
+        let norm = norm(|| stepped().map(|spec| &g[spec.range()]));
         if norm > 0.0 && norm.is_finite() {
-            let (scale, layout, g) = (F::from_f64(self.rho / (norm + EPSILON)), w.layout(), g.read());
+            let scale = F::from_f64(self.rho / (norm + EPSILON));
             w.modify(&mut |w| {
-                for spec in layout.params().iter().filter(|spec| spec.role.is_trained()) {
-                    let w = &mut w[spec.range()];
-                    w.iter_mut().zip(&g[spec.range()]).for_each(|(w, &g)| *w += scale * g);
+                for spec in stepped() {
+                    elements::combine(
+                        &mut w[spec.range()],
+                        &g[spec.range()],
+                        #[inline(always)]
+                        move |w, g| w + scale * g,
+                    );
                 }
             });
         }
@@ -134,7 +142,8 @@ impl<F: Real> Sam<F> {
     pub fn restore<W: ValuesMut<Elem = F> + ?Sized>(&mut self, w: &mut W) {
         if let Some(saved) = self.saved.as_ref().filter(|_| self.perturbed) {
             check_fit(NAME, Arena::layout(saved), w);
-            write_into(saved, w, false);
+            let optimizer = &self.optimizer;
+            write_into(saved, w, |spec| optimizer.steps_param(spec));
             self.perturbed = false;
         }
     }
@@ -151,7 +160,7 @@ impl<F: Real> Sam<F> {
     /// As [`Optimizer::load_state`].
     pub fn load_state(&mut self, state: &State<F>) -> Result<(), StateError> {
         self.optimizer.load_state(state)?;
-        self.perturbed = false;
+        (self.saved, self.perturbed) = (None, false);
         Ok(())
     }
 }

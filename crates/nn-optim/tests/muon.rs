@@ -171,6 +171,57 @@ fn shares_an_arena_with_another_optimizer() {
     assert_eq!(w.get("0.weight").unwrap(), alone.into_dyn());
 }
 
+/// [out, in, kh, kw] is stepped as [out, in·kh·kw], beside matrices of other sizes.
+#[test]
+fn steps_a_kernel_as_a_matrix() {
+    let mut layout = ParamLayout::new();
+    layout.add("small", &[2, 3], Role::Weight).unwrap();
+    layout.add("kernel", &[5, 2, 3, 3], Role::Weight).unwrap();
+    layout.add("line", &[4, 2, 1], Role::Weight).unwrap();
+    let layout = Arc::new(layout);
+    let mut optimizer = Optimizer::for_layout(Muon::default(), &layout);
+    optimizer.fix_layout(&layout).unwrap();
+    let (mut w, mut g) = (Arena::<f64>::zeros(layout.clone()), Arena::zeros(layout.clone()));
+    let shapes = [(2, 3), (5, 18), (4, 2)];
+    let mut alone = shapes.map(|shape| (Optimizer::new(Muon::default()), Array2::<f64>::zeros(shape)));
+    for t in 0..3 {
+        let value = |i: usize| ((i * i + 5 * t) as f64).sin();
+        for (position, (optimizer, alone)) in alone.iter_mut().enumerate() {
+            g.view_mut(position).iter_mut().enumerate().for_each(|(i, g)| *g = value(i));
+            let g = Array2::from_shape_fn(shapes[position], |(i, j)| value(i * shapes[position].1 + j));
+            optimizer.step(alone, &g);
+        }
+        optimizer.step(&mut w, &g);
+        for (position, (_, alone)) in alone.iter().enumerate() {
+            assert!(w.view(position).iter().eq(alone), "{position}, step {t}");
+        }
+    }
+}
+
+fn with_a_bias() -> Arc<ParamLayout> {
+    let mut layout = ParamLayout::new();
+    layout.add("0.weight", &[4, 4], Role::Weight).unwrap();
+    layout.add("0.bias", &[4], Role::Bias).unwrap();
+    Arc::new(layout)
+}
+
+#[test]
+#[should_panic(expected = "Muon cannot step parameter `0.bias` of shape [4]; exclude it by a group")]
+fn another_shape_is_refused_before_the_first_step() {
+    let _ = Optimizer::<f32>::new(Muon::default()).fix_layout(&with_a_bias());
+}
+
+#[test]
+fn a_shape_that_a_group_excludes_is_no_concern() {
+    let muon = || Optimizer::<f32>::new(Muon::default());
+    let mut early = muon().group(Group::named("*.bias").excluded()).unwrap();
+    early.fix_layout(&with_a_bias()).unwrap();
+    let mut late = Optimizer::<f32>::for_layout(Muon::default(), &with_a_bias())
+        .group(Group::of_roles(&[Role::Bias]).excluded())
+        .unwrap();
+    late.fix_layout(&with_a_bias()).unwrap();
+}
+
 #[test]
 #[should_panic(expected = "Muon steps matrices, but parameter `0.bias` has shape [4]")]
 fn another_shape_is_refused_by_name() {
