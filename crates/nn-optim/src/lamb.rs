@@ -1,7 +1,8 @@
 //! LAMB.
 
-use nn_core::{RangeError, Real, check_range};
+use nn_core::{RangeError, Real};
 
+use crate::adam::check_epsilon;
 use crate::rule::{check_factor, check_learning_rate, check_weight_decay};
 use crate::{Context, Decay, Pass, Rule};
 
@@ -70,8 +71,7 @@ impl Lamb {
     /// # Errors
     /// When ε is outside (0, ∞).
     pub fn epsilon(self, epsilon: f64) -> Result<Self, RangeError> {
-        let inside = epsilon > 0.0 && epsilon.is_finite();
-        check_range("Lamb", "epsilon", epsilon, "(0, ∞)", inside)?;
+        check_epsilon("Lamb", epsilon)?;
         Ok(Lamb { epsilon, ..self })
     }
 

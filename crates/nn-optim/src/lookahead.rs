@@ -9,8 +9,8 @@ use crate::{BufferState, Optimizer, State, StateError, Values, ValuesMut};
 /// Lookahead: slow weights φ that follow the fast weights θ of an optimizer.
 ///
 /// θ moves by the optimizer; after every k-th step φ ← φ + α·(θ − φ) and θ ← φ. φ begins at the initial weights. The
-/// optimizer keeps its slots when θ jumps. Parameters that a group of the optimizer excludes stay as they are, and so do
-/// running statistics.
+/// optimizer keeps its slots when θ jumps. Parameters that a group of the optimizer excludes, and running statistics, are
+/// left as they are: θ does not return to φ there.
 ///
 /// | parameter | default | range |
 /// |-|-|-|

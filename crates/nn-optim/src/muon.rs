@@ -6,6 +6,7 @@ use ndarray::ArrayViewMut2;
 use nn_core::{ParamSpec, RangeError, Real, check_range};
 use nn_ops::gemm;
 
+use crate::adam::check_epsilon;
 use crate::rule::{check_factor, check_learning_rate, check_weight_decay};
 use crate::{Context, Decay, Pass, Rule};
 
@@ -149,8 +150,7 @@ impl Muon {
     /// # Errors
     /// When ε is outside (0, ∞).
     pub fn epsilon(self, epsilon: f64) -> Result<Self, RangeError> {
-        let inside = epsilon > 0.0 && epsilon.is_finite();
-        check_range("Muon", "epsilon", epsilon, "(0, ∞)", inside)?;
+        check_epsilon("Muon", epsilon)?;
         Ok(Muon { epsilon, ..self })
     }
 

@@ -91,6 +91,15 @@ fn sam_sees_only_what_the_optimizer_steps() {
     }
 }
 
+/// Of the two changes of the running statistics that a step sees, the second alone is taken, and once.
+#[test]
+fn sam_moves_running_statistics_once() {
+    let (mut sam, mut w) = (Sam::new(sgd()).rho(1.0).unwrap(), constants([1.0, 2.0, 3.0]));
+    sam.perturb(&mut w, &constants([4.0, 70.0, 1.0]));
+    sam.step(&mut w, &constants([1.0, 0.25, 1.0]));
+    assert_eq!(w, constants([0.5, 1.75, 3.0]));
+}
+
 #[test]
 fn lookahead_pulls_back_only_what_its_optimizer_steps() {
     let mut lookahead = Lookahead::new(sgd()).every(1).unwrap().share(0.5).unwrap();
@@ -98,9 +107,9 @@ fn lookahead_pulls_back_only_what_its_optimizer_steps() {
     for step in 1..=4 {
         w.get_mut("frozen").unwrap().fill(10.0 * f64::from(step)); // by another optimizer
         w.get_mut("mean").unwrap().fill(20.0 * f64::from(step));
-        lookahead.step(&mut w, &constants([1.0, 0.0, 1.0]));
+        lookahead.step(&mut w, &constants([1.0, 3.0, 1.0]));
         let step = f64::from(step);
-        assert_eq!(w, constants([1.0 - 0.25 * step, 20.0 * step, 10.0 * step]));
+        assert_eq!(w, constants([1.0 - 0.25 * step, 20.0 * step - 3.0, 10.0 * step]));
     }
 }
 
