@@ -168,6 +168,21 @@ fn go_on_with_the_same_bits_after_loading_their_state() {
     check_round_trip::<f64>();
 }
 
+#[test]
+fn state_saved_at_step_0_goes_on_as_a_fresh_optimizer() {
+    for member in members::<f64>() {
+        let make = || Optimizer::<f64>::new((member.rule)(RATE)).weight_decay(0.01).unwrap();
+        let run = |mut optimizer: Optimizer<f64>| {
+            let mut w = start(5);
+            (1..=4).for_each(|t| optimizer.step_with_cost(&mut w, &gradients::<f64>(t, 5), cost(t)));
+            (bits(&w), optimizer)
+        };
+        let (fresh, mut used) = run(make());
+        used.load_state(&make().state()).unwrap();
+        assert_eq!(run(used).0, fresh, "{}", member.name);
+    }
+}
+
 fn check_threads<F: Real>() {
     let n = 70_003;
     let pools = [1, 2, 3].map(|k| rayon::ThreadPoolBuilder::new().num_threads(k).build().unwrap());
