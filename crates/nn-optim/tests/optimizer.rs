@@ -151,6 +151,9 @@ fn another_parameter_is_refused() {
     optimizer.step(&mut Array1::<f32>::zeros(5), &[0.0; 5]);
 }
 
+/// Makes a rule.
+type Make = fn() -> Box<dyn Rule<f32>>;
+
 /// Bits of w − g, whatever the rule, rate, decay and scale; some values would show a detour by 1·g + 0·w.
 #[test]
 fn running_statistics_move_by_their_gradients_as_they_are() {
@@ -164,7 +167,7 @@ fn running_statistics_move_by_their_gradients_as_they_are() {
     let mut before = filled(&layout, |i| (i as f32).sin());
     before.get_mut("var").unwrap().assign(&array![f32::INFINITY, 3e-40]);
     g.get_mut("var").unwrap().assign(&array![1.0, 1e-40]);
-    let rules: [fn() -> Box<dyn Rule<f32>>; 2] = [|| Box::new(adam()), || Box::new(Lars::new(1.0).unwrap())];
+    let rules: [Make; 2] = [|| Box::new(adam()), || Box::new(Lars::new(1.0).unwrap())];
     for rule in rules {
         let runs = [1, 2].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -191,10 +194,13 @@ fn running_statistics_move_by_their_gradients_as_they_are() {
     }
 }
 
+/// One step of one parameter with a gradient and a cost.
+type Step = dyn Fn(&mut Optimizer<f64>, &mut [f64; 1], f64, f64);
+
 #[test]
 fn the_cost_reaches_the_rule_for_one_step_in_any_form() {
     // One element that turns at step 2, from −0.5: iRprop⁺ undoes the move where the cost has risen.
-    let run = |step: &dyn Fn(&mut Optimizer<f64>, &mut [f64; 1], f64, f64)| {
+    let run = |step: &Step| {
         let mut w = [0.0];
         let mut optimizer = Optimizer::new(Rprop::improved_plus(0.5).unwrap());
         step(&mut optimizer, &mut w, 1.0, 1.0);
