@@ -13,7 +13,7 @@ use crate::{Gain, Initializer};
 /// R: only so is it uniformly distributed over all orthogonal matrices.
 ///
 /// Shapes: `[out, in, k…]`, taken as a matrix of out rows. The gain is [`Gain::Linear`], 1, unless set. It takes
-/// about 4·m·n² operations for n ≤ m, less than a second for 1024×1024.
+/// about 4·m·n² operations for n ≤ m, about a second for 1024×1024.
 ///
 /// ```
 /// use ndarray::Array2;
