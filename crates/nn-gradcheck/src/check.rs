@@ -1,10 +1,12 @@
 //! The gradient check of functions, arrays and arenas.
 
-use ndarray::{ArrayD, ArrayRef, ArrayView, ArrayViewD, Dimension};
-use nn_core::{Arena, RangeError};
+use ndarray::{ArrayD, ArrayRef, ArrayView, ArrayViewD, Dimension, aview1};
+use nn_core::{Arena, RangeError, check_range};
 
-use crate::numeric::{Slope, Stencil, slopes};
-use crate::report::{Report, Row};
+use crate::assess::{Subject, check, same_shape};
+use crate::numeric::Stencil;
+use crate::report::Report;
+use crate::verdict::Tolerance;
 
 /// A gradient check: compares analytic gradients with differences of the cost, in `f64`.
 ///
@@ -16,6 +18,17 @@ use crate::report::{Report, Row};
 /// |---|---|---|
 /// | [`epsilon`](Self::epsilon) | 1e-7 (functions) | (0, 1) |
 /// | [`stencil`](Self::stencil) | central with 1e-7 (functions), five-point with 1e-3 (operations) | |
+/// | [`tolerance`](Self::tolerance) | none: the thresholds of [`Verdict`](crate::Verdict) | each in [0, ∞) |
+/// | [`directions`](Self::directions) | none: every element | [1, ∞) |
+/// | [`samples`](Self::samples) | unknown | [1, ∞) |
+///
+/// Before it takes differences it evaluates the cost four times at the point itself: a cost that is not the same
+/// every time is [named as such](crate::Suspicion::NotDeterministic). What disagrees is examined further: elements at
+/// [kinks](crate::Kink) do not count, and for the rest a [`Suspicion`](crate::Suspicion) says what the error looks
+/// like.
+///
+/// A cost or a gradient that is not finite is wrong, with the place. A parameter without elements is shown as empty,
+/// and nothing is wrong with it.
 ///
 /// The course's exercise, J(θ) = θ·x at x = 2, θ = 4, with its published result:
 ///
@@ -30,6 +43,9 @@ use crate::report::{Report, Row};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GradCheck {
     stencil: Option<Stencil>,
+    tolerance: Option<Tolerance>,
+    directions: Option<usize>,
+    samples: Option<usize>,
 }
 
 /// A named parameter with its value and its analytic gradient, for [`GradCheck::check_params`].
@@ -80,8 +96,74 @@ impl GradCheck {
         self
     }
 
+    /// The settings of PyTorch's `torch.autograd.gradcheck`: central differences with ε = 1e-6, and every element within
+    /// 1e-5 + 1e-3·|ĝ|.
+    pub fn pytorch() -> Self {
+        Self::new().stencil(Stencil::Central { epsilon: 1e-6 }).tolerance(Tolerance::PYTORCH)
+    }
+
+    /// Judges every element by an absolute and a relative tolerance: a parameter is sound if all its elements are
+    /// within, and wrong if not.
+    #[must_use]
+    pub fn tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = Some(tolerance);
+        self
+    }
+
+    /// Compares derivatives along so many random directions instead of all partial derivatives; 1 or more.
+    ///
+    /// The directions lie in the space of all parameters together, so that a right gradient costs `2·count` evaluations
+    /// of the cost (with central differences) however many parameters there are. If they disagree, as many
+    /// directions in the space of each parameter follow, to name the one at fault; the place in its row is then the
+    /// number of the direction. Two or three are enough: an error that one direction hides, all but never, another
+    /// shows. Operations ([`check_op`](Self::check_op)) are checked element by element all the same.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use nn_gradcheck::GradCheck;
+    ///
+    /// let w = Array2::from_elem((300, 1000), 0.01);
+    /// let check = GradCheck::new().directions(3)?;
+    /// check.check_array("w", &w, &(2.0 * &w), |w| w.iter().map(|w| w * w).sum()).assert_sound();
+    /// # Ok::<(), nn_core::RangeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When `count` is 0.
+    pub fn directions(mut self, count: usize) -> Result<Self, RangeError> {
+        check_range("GradCheck", "directions", count as f64, "[1, ∞)", count >= 1)?;
+        self.directions = Some(count);
+        Ok(self)
+    }
+
+    /// Tells the number m of samples over which the cost is averaged, so that factors like 1/m and 4/m are recognised;
+    /// 1 or more.
+    ///
+    /// # Errors
+    /// When `m` is 0.
+    pub fn samples(mut self, m: usize) -> Result<Self, RangeError> {
+        check_range("GradCheck", "samples", m as f64, "[1, ∞)", m >= 1)?;
+        self.samples = Some(m);
+        Ok(self)
+    }
+
+    /// The number of directions.
+    pub(crate) fn along(&self) -> Option<usize> {
+        self.directions
+    }
+
+    /// The number of samples.
+    pub(crate) fn batch(&self) -> Option<usize> {
+        self.samples
+    }
+
+    /// The tolerance.
+    pub(crate) fn allowed(&self) -> Option<Tolerance> {
+        self.tolerance
+    }
+
     /// The stencil for functions.
-    fn for_functions(&self) -> Stencil {
+    pub(crate) fn for_functions(&self) -> Stencil {
         self.stencil.unwrap_or(Stencil::Central { epsilon: Stencil::CENTRAL_EPSILON })
     }
 
@@ -96,9 +178,7 @@ impl GradCheck {
     /// When `theta` and `gradient` differ in length.
     #[track_caller]
     pub fn check_fn(&self, mut cost: impl FnMut(&[f64]) -> f64, theta: &[f64], gradient: &[f64]) -> Report {
-        same_shape("theta", &[theta.len()], &[gradient.len()]);
-        let slopes = slopes(&mut cost, &mut theta.to_vec(), self.for_functions());
-        Report::new(vec![Row::compare("theta", &[theta.len()], gradient, &slopes)])
+        check(self, &[Subject::new("theta", &aview1(theta), &aview1(gradient))], &mut cost)
     }
 
     /// Checks the gradient of a function of one array; several such reports are put together by [`Report::join`].
@@ -122,13 +202,11 @@ impl GradCheck {
         gradient: &ArrayRef<f64, D>,
         mut cost: impl FnMut(ArrayView<'_, f64, D>) -> f64,
     ) -> Report {
-        same_shape(name, value.shape(), gradient.shape());
-        let mut point: Vec<f64> = value.iter().copied().collect();
+        let subject = Subject::new(name, value, gradient);
         let mut flat = |x: &[f64]| {
             cost(ArrayView::from_shape(value.raw_dim(), x).expect("the point has the size of the value"))
         };
-        let slopes = slopes(&mut flat, &mut point, self.for_functions());
-        Report::new(vec![row(name, gradient, &slopes)])
+        check(self, &[subject], &mut flat)
     }
 
     /// Checks the gradients of a function of several named arrays, which it receives in the order of `params`.
@@ -148,24 +226,15 @@ impl GradCheck {
     /// When a value and its gradient differ in shape.
     #[track_caller]
     pub fn check_params(&self, params: &[Param<'_>], mut cost: impl FnMut(&[ArrayD<f64>]) -> f64) -> Report {
+        let subjects: Vec<Subject<'_>> =
+            params.iter().map(|p| Subject::new(p.name, &p.value, &p.gradient)).collect();
         let mut point: Vec<ArrayD<f64>> =
             params.iter().map(|p| p.value.as_standard_layout().into_owned()).collect();
-        let mut rows = Vec::new();
-        for (k, param) in params.iter().enumerate() {
-            same_shape(param.name, param.value.shape(), param.gradient.shape());
-            let values: Vec<f64> = param.value.iter().copied().collect();
-            let slope = |(i, &x): (usize, &f64)| {
-                let slope = self.for_functions().slope(x, |x| {
-                    set(&mut point[k], i, x);
-                    cost(&point)
-                });
-                set(&mut point[k], i, x);
-                slope
-            };
-            let slopes: Vec<_> = values.iter().enumerate().map(slope).collect();
-            rows.push(row(param.name, &param.gradient, &slopes));
-        }
-        Report::new(rows)
+        let mut flat = |x: &[f64]| {
+            point.iter_mut().flatten().zip(x).for_each(|(target, &x)| *target = x);
+            cost(&point)
+        };
+        check(self, &subjects, &mut flat)
     }
 
     /// Checks the gradients of all trained parameters of an arena.
@@ -183,37 +252,22 @@ impl GradCheck {
     ) -> Report {
         assert_eq!(values.layout(), gradient.layout(), "values and gradient differ in layout");
         let layout = std::sync::Arc::clone(values.layout());
-        let mut rows = Vec::new();
-        for (k, spec) in layout.params().iter().enumerate().filter(|(_, spec)| spec.role.is_trained()) {
-            let slope = |i: usize| {
-                let x = values.as_slice()[i];
-                let slope = self.for_functions().slope(x, |x| {
-                    values.as_mut_slice()[i] = x;
-                    cost(values)
-                });
-                values.as_mut_slice()[i] = x;
-                slope
-            };
-            let slopes: Vec<_> = spec.range().map(slope).collect();
-            rows.push(row(&spec.name, &gradient.view(k), &slopes));
-        }
-        Report::new(rows)
+        let trained = || layout.params().iter().enumerate().filter(|(_, spec)| spec.role.is_trained());
+        let subjects: Vec<Subject<'_>> =
+            trained().map(|(k, spec)| Subject::new(&spec.name, &values.view(k), &gradient.view(k))).collect();
+        let write = |values: &mut Arena<f64>, mut x: &[f64]| {
+            for (_, spec) in trained() {
+                let (here, rest) = x.split_at(spec.size());
+                values.as_mut_slice()[spec.range()].copy_from_slice(here);
+                x = rest;
+            }
+        };
+        let report = check(self, &subjects, &mut |x| {
+            write(values, x);
+            cost(values)
+        });
+        let before: Vec<f64> = subjects.iter().flat_map(|subject| subject.at.iter().copied()).collect();
+        write(values, &before);
+        report
     }
-}
-
-/// Writes element `i`, in C order, of an array in standard layout.
-fn set(array: &mut ArrayD<f64>, i: usize, x: f64) {
-    array.as_slice_mut().expect("the point is in standard layout")[i] = x;
-}
-
-/// Compares the gradient of one array with its slopes, which are in C order.
-pub(crate) fn row<D: Dimension>(name: &str, gradient: &ArrayRef<f64, D>, slopes: &[Slope]) -> Row {
-    let analytic: Vec<f64> = gradient.iter().copied().collect();
-    Row::compare(name, gradient.shape(), &analytic, slopes)
-}
-
-/// Demands that a gradient has the shape of its parameter.
-#[track_caller]
-fn same_shape(name: &str, value: &[usize], gradient: &[usize]) {
-    assert_eq!(value, gradient, "`{name}`: value and gradient differ in shape");
 }

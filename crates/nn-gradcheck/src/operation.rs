@@ -3,7 +3,8 @@
 use ndarray::{ArrayBase, ArrayD, IxDyn};
 use nn_core::{EvaluateError, Memory, Op, Step, View, evaluate};
 
-use crate::check::{GradCheck, row};
+use crate::assess::{Subject, assess};
+use crate::check::GradCheck;
 use crate::numeric::{Slope, Stencil};
 use crate::report::Report;
 
@@ -38,8 +39,13 @@ impl GradCheck {
         let gradients = result.backward(op, step, inputs, cotangent.view());
         let mut probe = Probe::new(op, step, inputs)?;
         let rows = (0..inputs.len()).filter(|i| !constant.contains(i)).map(|i| {
-            let slopes = probe.slopes(self.for_operations(), i, &cotangent);
-            row(&format!("input {i}"), &gradients[i], &slopes)
+            let stencil = self.for_operations();
+            let slopes = probe.slopes(stencil, i, &cotangent);
+            let name = format!("input {i}");
+            let subject = Subject::new(&name, &inputs[i], &gradients[i]);
+            assess(self, stencil, &subject, &slopes, &mut |k, plus, minus| {
+                probe.difference(i, k, (plus, minus), &cotangent)
+            })
         });
         Ok(Report::new(rows.collect()))
     }
@@ -80,17 +86,25 @@ impl<'a> Probe<'a> {
     pub(crate) fn slopes(&mut self, stencil: Stencil, i: usize, cotangent: &ArrayD<f64>) -> Vec<Slope> {
         let values: Vec<f64> = self.inputs[i].iter().copied().collect();
         let slope = |(k, &x): (usize, &f64)| {
-            let slope = stencil.slope_from(x, |plus, minus| {
-                self.run(i, k, plus);
-                std::mem::swap(&mut self.above, &mut self.below);
-                self.run(i, k, minus);
-                std::mem::swap(&mut self.above, &mut self.below);
-                self.change(cotangent)
-            });
-            self.set(i, k, x);
-            slope
+            stencil.slope_from(x, |plus, minus| self.difference(i, k, (plus, minus), cotangent))
         };
         values.iter().enumerate().map(slope).collect()
+    }
+
+    /// The change of ⟨output, cotangent⟩ from the second to the first of two values of element `k` of input `i`, and
+    /// the same with absolute values.
+    fn difference(&mut self, i: usize, k: usize, ends: (f64, f64), cotangent: &ArrayD<f64>) -> (f64, f64) {
+        let here = self.at(i, k);
+        self.run(i, k, ends.0);
+        std::mem::swap(&mut self.above, &mut self.below);
+        self.run(i, k, ends.1);
+        std::mem::swap(&mut self.above, &mut self.below);
+        self.set(i, k, here);
+        self.change(cotangent)
+    }
+
+    fn at(&self, i: usize, k: usize) -> f64 {
+        self.inputs[i].as_slice().expect("the copies are in standard layout")[k]
     }
 
     /// Computes `above` with element `k` of input `i` at `x`.

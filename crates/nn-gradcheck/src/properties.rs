@@ -61,9 +61,9 @@ use nn_core::{Grad, Io, Memory, Op, Outline, Real, Step, View, shape};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
-use crate::check::{GradCheck, row};
+use crate::check::GradCheck;
 use crate::operation::{Probe, cotangent};
-use crate::report::Report;
+use crate::report::{Report, Row};
 use crate::strategies::{Laid, Layout, layout};
 
 /// The relative error that no case may exceed.
@@ -427,7 +427,9 @@ fn gradient_is_right(
         if shape::size(run.inputs[i].shape()) == 0 {
             continue;
         }
-        let row = row(&format!("input {i}"), &gradient.to_array(), &probe.slopes(stencil, i, c));
+        let analytic: Vec<f64> = gradient.view().iter().copied().collect();
+        let name = format!("input {i}");
+        let row = Row::compare(&name, gradient.view().shape(), &analytic, &probe.slopes(stencil, i, c));
         let error = row.relative_error;
         if error.is_nan() || error > LARGEST_ERROR {
             return Err(fail(format!(

@@ -1,9 +1,14 @@
-//! The table of a gradient check.
+//! What a gradient check found.
 
-use std::fmt;
+use std::io::IsTerminal;
 
+use nn_core::{Arena, Real};
+
+use crate::diagnosis::Suspicion;
+use crate::index::multi_index;
+use crate::kink::Kink;
 use crate::numeric::Slope;
-use crate::verdict::{Norms, Verdict, norm};
+use crate::verdict::{Norms, Tolerance, Verdict, norm};
 
 /// The element at which analytic and numeric gradient are farthest apart.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,14 +26,20 @@ pub struct Worst {
 pub struct Row {
     /// The parameter.
     pub name: String,
-    /// Its shape.
+    /// Its shape; along directions, their number.
     pub shape: Vec<usize>,
-    /// `‖g − ĝ‖₂ / (‖g‖₂ + ‖ĝ‖₂)`; 0 where both are zero but for the rounding of the differences.
+    /// `‖g − ĝ‖₂ / (‖g‖₂ + ‖ĝ‖₂)` without the elements at kinks; 0 where both are zero but for the rounding of the
+    /// differences.
     pub relative_error: f64,
     /// The worst element; `None` for a parameter without elements.
     pub worst: Option<Worst>,
-    /// The verdict on the relative error.
+    /// The verdict on the relative error, or on the tolerance where one is set.
     pub verdict: Verdict,
+    /// The elements at kinks, which do not count.
+    pub kinks: Vec<Kink>,
+    /// What is likely to be wrong.
+    pub suspicion: Option<Suspicion>,
+    pub(crate) received: bool,
     norms: Norms,
 }
 
@@ -36,45 +47,75 @@ impl Row {
     /// Compares the gradients of one parameter, both in the order of its C layout.
     #[track_caller]
     pub(crate) fn compare(name: &str, shape: &[usize], analytic: &[f64], slopes: &[Slope]) -> Self {
-        let numeric: Vec<f64> = slopes.iter().map(|s| s.value).collect();
+        Row::judge(name, shape, analytic, slopes, &[], None)
+    }
+
+    /// The same without the elements at the positions `left_out`, in ascending order, and by a tolerance if there is
+    /// one.
+    #[track_caller]
+    pub(crate) fn judge(
+        name: &str,
+        shape: &[usize],
+        analytic: &[f64],
+        slopes: &[Slope],
+        left_out: &[usize],
+        tolerance: Option<Tolerance>,
+    ) -> Self {
+        assert_eq!(analytic.len(), slopes.len(), "analytic and numeric gradient differ in length");
+        let kept: Vec<usize> = (0..analytic.len()).filter(|i| left_out.binary_search(i).is_err()).collect();
+        let g: Vec<f64> = kept.iter().map(|&i| analytic[i]).collect();
+        let numeric: Vec<f64> = kept.iter().map(|&i| slopes[i].value).collect();
         let rounding = norm(&slopes.iter().map(|s| s.rounding).collect::<Vec<_>>());
-        let mut norms = Norms::of(analytic, &numeric);
+        let mut norms = Norms::of(&g, &numeric);
         if norms.analytic <= rounding && norms.numeric <= rounding {
             norms = Norms::default();
         }
         let relative_error = norms.relative_error();
-        let worst = farthest(analytic, &numeric).map(|i| Worst {
-            index: multi_index(i, shape),
-            analytic: analytic[i],
+        let distance = |a: f64, n: f64| tolerance.map_or((a - n).abs(), |t| t.excess(a, n));
+        let worst = farthest(&g, &numeric, distance).map(|i| Worst {
+            index: multi_index(kept[i], shape),
+            analytic: g[i],
             numeric: numeric[i],
         });
-        let verdict = Verdict::of(relative_error);
-        Row { name: name.to_owned(), shape: shape.to_vec(), relative_error, worst, verdict, norms }
+        let verdict = match tolerance {
+            None => Verdict::of(relative_error),
+            Some(t) if g.iter().zip(&numeric).all(|(&a, &n)| t.allows(a, n)) => Verdict::Sound,
+            Some(_) => Verdict::Wrong,
+        };
+        Row {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            relative_error,
+            worst,
+            verdict,
+            kinks: Vec::new(),
+            suspicion: None,
+            received: analytic.iter().any(|&x| x != 0.0),
+            norms,
+        }
+    }
+
+    /// Whether the parameter received a gradient: whether any element of the analytic gradient is not zero.
+    ///
+    /// A parameter without elements needs none.
+    pub fn received_gradient(&self) -> bool {
+        self.received || self.shape.contains(&0)
     }
 }
 
-/// The position of the largest difference, one that is NaN before all others.
-fn farthest(analytic: &[f64], numeric: &[f64]) -> Option<usize> {
+/// The position of the largest distance, one that is NaN before all others.
+fn farthest(analytic: &[f64], numeric: &[f64], distance: impl Fn(f64, f64) -> f64) -> Option<usize> {
     let distance = |i: usize| {
-        let d = (analytic[i] - numeric[i]).abs();
+        let d = distance(analytic[i], numeric[i]);
         if d.is_nan() { f64::INFINITY } else { d }
     };
     (0..analytic.len()).reduce(|best, i| if distance(i) > distance(best) { i } else { best })
 }
 
-/// The place of the `i`-th element, in C order, of an array of this shape.
-fn multi_index(mut i: usize, shape: &[usize]) -> Vec<usize> {
-    let mut index = vec![0; shape.len()];
-    for (place, &len) in index.iter_mut().zip(shape).rev() {
-        *place = i % len;
-        i /= len;
-    }
-    index
-}
-
 /// The outcome of a gradient check: a row per parameter.
 ///
-/// Its `Display` is a table of at most 80 columns, with a last row for all parameters together.
+/// Its `Display` is a table of at most 80 columns, with a last row for all parameters together, and below it what is
+/// suspected of the parameters that are wrong, and the kinks.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "a report says nothing until it is printed or asserted"]
 pub struct Report {
@@ -108,6 +149,8 @@ impl Report {
     }
 
     /// The worst verdict of any parameter, so that a small one does not hide behind a large one.
+    ///
+    /// Of nothing, and of parameters without elements, there is nothing wrong: [`Verdict::Sound`].
     pub fn verdict(&self) -> Verdict {
         self.rows.iter().map(|row| row.verdict).min().unwrap_or(Verdict::Sound)
     }
@@ -130,75 +173,74 @@ impl Report {
         assert!(self.verdict() >= verdict, "gradient check is not {verdict}:\n{self}");
     }
 
-    /// The cells of the table, heading first and the sum of all last.
-    fn cells(&self) -> Vec<[String; COLUMNS]> {
-        let heading = ["parameter", "shape", "error", "worst at", "analytic", "numeric", "verdict"];
-        let mut cells = vec![heading.map(str::to_owned)];
-        cells.extend(self.rows.iter().map(row_cells));
-        let error = format!("{:.1e}", self.relative_error());
-        let [name, rest] = ["all".to_owned(), String::new()];
-        let verdict = self.verdict().to_string();
-        cells.push([name, rest.clone(), error, rest.clone(), rest.clone(), rest, verdict]);
-        cells
+    /// The parameters with a gradient that is zero throughout.
+    ///
+    /// A gradient that never arrived (a parameter that was not registered, a cut graph) looks like this; so does one
+    /// behind a ReLU that is dead for every sample.
+    pub fn without_gradient(&self) -> Vec<&str> {
+        self.rows.iter().filter(|row| !row.received_gradient()).map(|row| row.name.as_str()).collect()
+    }
+
+    /// Demands that every parameter received a gradient, be it right or wrong.
+    ///
+    /// # Panics
+    /// With the names of those that did not.
+    #[track_caller]
+    pub fn assert_every_gradient(&self) {
+        let missing = self.without_gradient();
+        assert!(missing.is_empty(), "no gradient arrived at {}:\n{self}", missing.join(", "));
+    }
+
+    /// This report with colours: escape sequences of ANSI terminals around names and verdicts.
+    pub fn colored(&self) -> Colored<'_> {
+        Colored(self)
+    }
+
+    /// Prints the report, in colour where the standard output is a terminal and `NO_COLOR` is not set.
+    pub fn print(&self) {
+        if wants_color() { println!("{}", self.colored()) } else { println!("{self}") }
     }
 }
 
-/// Number of columns of the table.
-const COLUMNS: usize = 7;
+/// A [`Report`] that is displayed in colour.
+#[derive(Clone, Copy, Debug)]
+pub struct Colored<'a>(pub(crate) &'a Report);
 
-/// The widest that each column may be: with single spaces between them, 80 characters.
-const WIDEST: [usize; COLUMNS] = [14, 11, 8, 9, 11, 11, 10];
-
-/// The cells of one parameter.
-fn row_cells(row: &Row) -> [String; COLUMNS] {
-    let list = |numbers: &[usize]| {
-        let numbers: Vec<_> = numbers.iter().map(ToString::to_string).collect();
-        format!("[{}]", numbers.join(","))
-    };
-    let (index, analytic, numeric) = match &row.worst {
-        None => ("-".to_owned(), "-".to_owned(), "-".to_owned()),
-        Some(w) => (list(&w.index), format!("{:.3e}", w.analytic), format!("{:.3e}", w.numeric)),
-    };
-    let error = format!("{:.1e}", row.relative_error);
-    [row.name.clone(), list(&row.shape), error, index, analytic, numeric, row.verdict.to_string()]
+/// Whether to colour what is written to the standard output.
+///
+/// Not where it is no terminal, nor one that cannot (`TERM=dumb`), nor where `NO_COLOR` holds anything
+/// (<https://no-color.org>).
+pub fn wants_color() -> bool {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !dumb && !unwanted
 }
 
-/// `text`, or its end behind an ellipsis where it is wider than `width`.
-fn fit(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
-        return text.to_owned();
-    }
-    std::iter::once('…').chain(text.chars().skip(length + 1 - width)).collect()
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cells = self.cells();
-        let width = |column: usize| {
-            let widest = cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-            widest.min(WIDEST[column])
-        };
-        let widths: [usize; COLUMNS] = std::array::from_fn(width);
-        for (i, row) in cells.iter().enumerate() {
-            let padded: [String; COLUMNS] = std::array::from_fn(|column| {
-                let (text, width) = (fit(&row[column], widths[column]), widths[column]);
-                if matches!(column, 2 | 4 | 5) {
-                    format!("{text:>width$}")
-                } else {
-                    format!("{text:<width$}")
-                }
-            });
-            let line = padded.join(" ");
-            write!(f, "{}{}", if i == 0 { "" } else { "\n" }, line.trim_end())?;
-        }
-        Ok(())
-    }
+/// The parameters of an arena whose gradient is zero throughout, among those that are trained.
+///
+/// Needs no differences, so a training loop can ask it of the first step: what it names does not learn.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nn_core::{Arena, ParamLayout, Role};
+///
+/// let mut layout = ParamLayout::new();
+/// layout.add("weight", &[2], Role::Weight)?;
+/// layout.add("bias", &[1], Role::Bias)?;
+/// let mut gradient = Arena::<f32>::zeros(Arc::new(layout));
+/// gradient.view_mut(0).fill(0.5);
+/// assert_eq!(nn_gradcheck::without_gradient(&gradient), ["bias"]);
+/// # Ok::<(), nn_core::DuplicateParam>(())
+/// ```
+pub fn without_gradient<F: Real>(gradient: &Arena<F>) -> Vec<&str> {
+    let trained = gradient.layout().params().iter().filter(|spec| spec.role.is_trained());
+    let is_zero = |range: std::ops::Range<usize>| gradient.as_slice()[range].iter().all(|&x| x == F::zero());
+    trained.filter(|spec| spec.size() > 0 && is_zero(spec.range())).map(|spec| spec.name.as_str()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, Row, multi_index};
+    use super::{Report, Row};
     use crate::numeric::Slope;
     use crate::verdict::Verdict;
 
@@ -218,7 +260,7 @@ mod tests {
 parameter shape  error worst at analytic  numeric verdict
 0.weight  [2,3] 5.2e-7 [1,1]     5.000e0  5.000e0 acceptable
 0.bias    [2]   2.0e-1 [1]      2.500e-1 5.000e-1 wrong
-nothing   [0,4]  0.0e0 -               -        - sound
+nothing   [0,4]      - -               -        - empty
 all             1.3e-2                            wrong";
         assert_eq!(report.to_string(), expected);
         assert_eq!(report.verdict(), Verdict::Wrong);
@@ -258,12 +300,6 @@ all             1.3e-2                            wrong";
     fn not_a_number_is_the_worst_element_and_wrong() {
         let row = row("a", &[2, 2], &[1.0, 2.0, f64::NAN, 9.0], &[1.0, 2.0, 3.0, 4.0]);
         assert_eq!((row.verdict, row.worst.unwrap().index), (Verdict::Wrong, vec![1, 0]));
-    }
-
-    #[test]
-    fn places() {
-        assert_eq!(multi_index(17, &[2, 3, 4]), [1, 1, 1]);
-        assert_eq!(multi_index(0, &[]), [0; 0]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use nn_core::{RangeError, check_range};
+
 /// What a relative error says of a gradient; ordered from the worst to the best.
 ///
 /// The thresholds are those of the lecture notes for differences in double precision with ε = 1e-7.
@@ -44,6 +46,52 @@ impl fmt::Display for Verdict {
             Verdict::Acceptable => "acceptable",
             Verdict::Sound => "sound",
         })
+    }
+}
+
+/// An absolute and a relative tolerance for every element: `|g − ĝ| ≤ absolute + relative·|ĝ|`.
+///
+/// The criterion of PyTorch's `torch.autograd.gradcheck` (`torch.allclose`), instead of the thresholds of [`Verdict`].
+///
+/// ```
+/// use nn_gradcheck::Tolerance;
+///
+/// let tolerance = Tolerance::new(1e-5, 1e-3)?;
+/// assert_eq!(tolerance, Tolerance::PYTORCH);
+/// assert!(tolerance.allows(2.001, 2.0) && !tolerance.allows(2.003, 2.0));
+/// assert!(tolerance.allows(1e-6, 0.0) && !tolerance.allows(f64::NAN, f64::NAN));
+/// # Ok::<(), nn_core::RangeError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    absolute: f64,
+    relative: f64,
+}
+
+impl Tolerance {
+    /// The defaults of PyTorch: `atol` = 1e-5, `rtol` = 1e-3 (with central differences of `eps` = 1e-6).
+    pub const PYTORCH: Tolerance = Tolerance { absolute: 1e-5, relative: 1e-3 };
+
+    /// Both tolerances in [0, ∞).
+    ///
+    /// # Errors
+    /// When one of them is outside its range.
+    pub fn new(absolute: f64, relative: f64) -> Result<Self, RangeError> {
+        let inside = |x: f64| x >= 0.0 && x.is_finite();
+        check_range("Tolerance", "absolute", absolute, "[0, ∞)", inside(absolute))?;
+        check_range("Tolerance", "relative", relative, "[0, ∞)", inside(relative))?;
+        Ok(Tolerance { absolute, relative })
+    }
+
+    /// Whether an element of the analytic gradient is near enough to the numeric one. What is not finite is not.
+    pub fn allows(self, analytic: f64, numeric: f64) -> bool {
+        let distance = (analytic - numeric).abs();
+        distance.is_finite() && distance <= self.absolute + self.relative * numeric.abs()
+    }
+
+    /// How far an element lies beyond what is allowed; negative inside.
+    pub(crate) fn excess(self, analytic: f64, numeric: f64) -> f64 {
+        (analytic - numeric).abs() - self.absolute - self.relative * numeric.abs()
     }
 }
 
@@ -112,7 +160,7 @@ pub(crate) fn norm(x: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, relative_error};
+    use super::{Tolerance, Verdict, relative_error};
 
     #[test]
     fn thresholds() {
@@ -144,6 +192,30 @@ mod tests {
         for bad in [f64::NAN, f64::INFINITY] {
             assert!(relative_error(&[1.0, bad], &[1.0, bad]).is_nan());
             assert!(relative_error(&[0.0], &[bad]).is_nan());
+        }
+    }
+
+    #[test]
+    fn tolerances() {
+        for (absolute, relative, analytic, numeric, allowed) in [
+            (0.25, 0.0, 1.25, 1.0, true),
+            (0.25, 0.0, 1.3, 1.0, false),
+            (0.0, 0.25, -2.5, -2.0, true),
+            // Relative to the numeric gradient, not to the analytic one.
+            (0.0, 0.25, 2.0, 1.5, false),
+            (0.0, 0.0, 0.0, 0.0, true),
+            (1e300, 1e300, f64::NAN, 1.0, false),
+            (0.1, 0.1, f64::INFINITY, f64::INFINITY, false),
+        ] {
+            let tolerance = Tolerance::new(absolute, relative).unwrap();
+            assert_eq!(tolerance.allows(analytic, numeric), allowed, "{tolerance:?} {analytic} {numeric}");
+        }
+        for (bad, message) in [
+            ((-1.0, 0.0), "Tolerance: absolute must lie in [0, ∞), got -1"),
+            ((0.0, f64::INFINITY), "Tolerance: relative must lie in [0, ∞), got inf"),
+            ((f64::NAN, 0.0), "Tolerance: absolute must lie in [0, ∞), got NaN"),
+        ] {
+            assert_eq!(Tolerance::new(bad.0, bad.1).unwrap_err().to_string(), message);
         }
     }
 }

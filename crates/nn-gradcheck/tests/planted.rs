@@ -131,11 +131,15 @@ fn an_arena_is_checked_but_for_what_is_not_trained() {
 
 #[test]
 fn settings_reach_the_differences() {
-    // |x| at 0.01: a step beyond the kink sees another slope.
-    let at = |check: GradCheck| check.check_fn(|x| x[0].abs(), &[0.01], &[1.0]).verdict();
+    // sin 10x: a long step sees another slope.
+    let (x, slope) = (0.01f64, 10.0 * 0.1f64.cos());
+    let at = |check: GradCheck| check.check_fn(|x| (10.0 * x[0]).sin(), &[x], &[slope]).verdict();
     assert_eq!(at(GradCheck::new()), Verdict::Sound);
     assert_eq!(at(GradCheck::new().epsilon(0.1).unwrap()), Verdict::Wrong);
     assert_eq!(at(GradCheck::new().stencil(Stencil::five_point(0.1).unwrap())), Verdict::Wrong);
+    assert_eq!(at(GradCheck::new().stencil(Stencil::forward(0.1).unwrap())), Verdict::Wrong);
+    assert_eq!(at(GradCheck::new().stencil(Stencil::forward(1e-6).unwrap())), Verdict::Acceptable);
+    assert_eq!(at(GradCheck::new().stencil(Stencil::Automatic)), Verdict::Sound);
     assert!(GradCheck::new().epsilon(0.0).is_err());
 }
 
@@ -143,4 +147,34 @@ fn settings_reach_the_differences() {
 #[should_panic(expected = "`w`: value and gradient differ in shape")]
 fn shapes_must_agree() {
     let _ = GradCheck::new().check_array("w", &array![1.0, 2.0], &array![1.0], |w| w.sum());
+}
+
+#[test]
+fn the_exercise_in_one_dimension() {
+    // J = θ·x at x = 2, θ = 4 with ε = 1e-7, and its published result; not only through the check.
+    let (x, theta, epsilon) = (2.0f64, 4.0, 1e-7);
+    let numeric = (x * (theta + epsilon) - x * (theta - epsilon)) / (2.0 * epsilon);
+    assert_eq!((x - numeric).abs() / (x.abs() + numeric.abs()), 2.919335883291695e-10);
+    for stencil in [Stencil::central(1e-7).unwrap(), Stencil::central(Stencil::CENTRAL_EPSILON).unwrap()] {
+        let report = GradCheck::new().stencil(stencil).check_fn(|t| t[0] * x, &[theta], &[x]);
+        assert_eq!(report.rows()[0].relative_error, 2.919335883291695e-10);
+    }
+    let (theta, gradient) = (array![theta], array![x]);
+    let params = [Param::new("theta", &theta, &gradient)];
+    let report = GradCheck::new().check_params(&params, |p| p[0][[0]] * x);
+    assert_eq!(report.relative_error(), 2.919335883291695e-10);
+}
+
+#[test]
+fn a_parameter_that_learns_nothing_is_found_without_differences() {
+    let mut layout = ParamLayout::new();
+    layout.add("0.weight", &[2, 2], Role::Weight).unwrap();
+    layout.add("0.running_mean", &[2], Role::RunningStatistic).unwrap();
+    layout.add("0.bias", &[2], Role::Bias).unwrap();
+    layout.add("1.weight", &[0, 2], Role::Weight).unwrap();
+    let mut gradient = Arena::<f32>::zeros(Arc::new(layout));
+    assert_eq!(nn_gradcheck::without_gradient(&gradient), ["0.weight", "0.bias"]);
+    gradient.view_mut(0)[[1, 0]] = 1e-30;
+    gradient.view_mut(2)[[1]] = f32::NAN;
+    assert!(nn_gradcheck::without_gradient(&gradient).is_empty());
 }
