@@ -1,14 +1,16 @@
 //! What every initialiser must do. Each stands in `members`, and is named nowhere else in this file.
 
+mod distributions;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+use distributions::{BELL, CUT, FLAT};
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 use nn_core::Streams;
 use nn_init::{
-    Constant, Dirac, Distribution, EchoState, Eye, FanInUniform, FanMode, Gain, He, Initializer,
-    InitializerExt, LeCun, Normal, Ones, Orthogonal, Sparse, TruncatedNormal, Uniform, VarianceScaling,
-    Xavier, Zeros,
+    Constant, Dirac, EchoState, Eye, FanInUniform, FanMode, Gain, He, Initializer, InitializerExt, LeCun,
+    Normal, Ones, Orthogonal, Sparse, TruncatedNormal, Uniform, VarianceScaling, Xavier, Zeros,
 };
 
 /// The distribution that an initialiser must draw from.
@@ -194,22 +196,22 @@ fn scaled() -> Vec<Member> {
     vec![
         full(
             "VarianceScaling, fan_in, uniform",
-            scaling(FanMode::FanIn, Distribution::Uniform),
+            scaling(FanMode::FanIn, FLAT),
             around_zero((3.0 * 0.7 / FAN_IN).sqrt()),
         ),
         full(
             "VarianceScaling, fan_out, normal",
-            scaling(FanMode::FanOut, Distribution::Normal),
+            scaling(FanMode::FanOut, BELL),
             Law::Bell(0.0, (0.7 / FAN_OUT).sqrt()),
         ),
         full(
             "VarianceScaling, fan_avg, truncated",
-            scaling(FanMode::FanAvg, Distribution::TruncatedNormal),
+            scaling(FanMode::FanAvg, CUT),
             cut_at_two((0.7 / average).sqrt()),
         ),
         full(
             "VarianceScaling, fan_geo_avg, normal",
-            scaling(FanMode::FanGeoAvg, Distribution::Normal),
+            scaling(FanMode::FanGeoAvg, BELL),
             Law::Bell(0.0, (0.7 / (FAN_IN * FAN_OUT).sqrt()).sqrt()),
         ),
         full("VarianceScaling, default", VarianceScaling::default(), cut_at_two((1.0 / FAN_IN).sqrt())),

@@ -148,6 +148,9 @@ fn widths_of_keras() {
         let scaling = VarianceScaling::new(number(fields[3]), mode, distribution).unwrap();
         check_width(&scaling, unit, &list(fields[0]), number(fields[4]));
     }
+    // Keras has no geometric mean of fans, which JAX has: √(3·48) = 12.
+    let geometric = VarianceScaling::new(0.75, FanMode::FanGeoAvg, Distribution::Normal).unwrap();
+    check_width(&geometric, &bell, &[3, 48], 0.25);
     let named: [(&str, &dyn Initializer, &dyn Initializer); 6] = [
         ("GlorotNormal", &Xavier::truncated_normal(), &cut),
         ("GlorotUniform", &Xavier::uniform(), &flat()),

@@ -97,6 +97,11 @@ fn connections_fall_on_all_inputs_alike() {
     let both = w.rows().into_iter().filter(|unit| unit[0] != 0.0 && unit[1] != 0.0).count() as f64;
     let p = 15.0 * 14.0 / (60.0 * 59.0);
     assert!((both - UNITS as f64 * p).abs() < 4.0 * (UNITS as f64 * p).sqrt(), "{both}");
+    // A unit shares 15²/60 inputs with the next, on average, with the variance 2.14 of a hypergeometric number.
+    let shared =
+        |i: usize| w.row(i).iter().zip(w.row(i + 1)).filter(|(a, b)| **a != 0.0 && **b != 0.0).count();
+    let mean = (0..UNITS - 1).map(shared).sum::<usize>() as f64 / (UNITS - 1) as f64;
+    assert!((mean - 3.75).abs() < 4.0 * (2.14 / UNITS as f64).sqrt(), "{mean}");
 }
 
 #[test]
