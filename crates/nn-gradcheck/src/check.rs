@@ -17,7 +17,7 @@ use crate::verdict::Tolerance;
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`epsilon`](Self::epsilon) | 1e-7 (functions) | (0, 1) |
-/// | [`stencil`](Self::stencil) | central with 1e-7 (functions), five-point with 1e-3 (operations) | |
+/// | [`stencil`](Self::stencil) | central with 1e-7; automatic (directions), five-point with 1e-3 (operations) | |
 /// | [`tolerance`](Self::tolerance) | none: the thresholds of [`Verdict`](crate::Verdict) | each in [0, ∞) |
 /// | [`directions`](Self::directions) | none: every element | [1, ∞) |
 /// | [`samples`](Self::samples) | unknown | [1, ∞) |
@@ -112,19 +112,21 @@ impl GradCheck {
 
     /// Compares derivatives along so many random directions instead of all partial derivatives; 1 or more.
     ///
-    /// The directions lie in the space of all parameters together, so that a right gradient costs `2·count` evaluations
-    /// of the cost (with central differences) however many parameters there are. If they disagree, as many
-    /// directions in the space of each parameter follow, to name the one at fault; the place in its row is then the
-    /// number of the direction. Two or three are enough: an error that one direction hides, all but never, another
+    /// The directions lie in the space of all parameters together, their elements in ±[0.5, 1.5], so that the cost of
+    /// the check does not grow with the number of parameters: 2 evaluations per direction with central differences,
+    /// 10 to 32 with [`Stencil::Automatic`], which is taken here unless another stencil is set. If they disagree, as
+    /// many directions in the space of each parameter follow, to name the one at fault; the place in its row is then
+    /// the number of the direction. Two or three are enough: an error that one direction hides, all but never, another
     /// shows. Operations ([`check_op`](Self::check_op)) are checked element by element all the same.
     ///
     /// ```
     /// use ndarray::Array2;
     /// use nn_gradcheck::GradCheck;
     ///
-    /// let w = Array2::from_elem((300, 1000), 0.01);
+    /// let w = Array2::from_shape_fn((300, 1000), |(i, j)| ((i * j) as f64).sin());
+    /// let dw = 2.0 / w.len() as f64 * &w;
     /// let check = GradCheck::new().directions(3)?;
-    /// check.check_array("w", &w, &(2.0 * &w), |w| w.iter().map(|w| w * w).sum()).assert_sound();
+    /// check.check_array("w", &w, &dw, |w| (&w * &w).mean().unwrap()).assert_sound();
     /// # Ok::<(), nn_core::RangeError>(())
     /// ```
     ///
@@ -165,6 +167,11 @@ impl GradCheck {
     /// The stencil for functions.
     pub(crate) fn for_functions(&self) -> Stencil {
         self.stencil.unwrap_or(Stencil::Central { epsilon: Stencil::CENTRAL_EPSILON })
+    }
+
+    /// The stencil for directions.
+    pub(crate) fn for_directions(&self) -> Stencil {
+        self.stencil.unwrap_or(Stencil::Automatic)
     }
 
     /// The stencil for operations.

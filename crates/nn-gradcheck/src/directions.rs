@@ -7,7 +7,7 @@ use crate::check::GradCheck;
 use crate::numeric::Slope;
 use crate::operation::cotangent;
 use crate::report::Row;
-use crate::verdict::{Verdict, norm};
+use crate::verdict::Verdict;
 
 /// Checks `count` directions in the space of all parameters; if these are not sound, or some parameter received no
 /// gradient, as many in the space of each parameter, to name the one at fault.
@@ -56,9 +56,8 @@ fn along(
 ) -> Row {
     let size: usize = subjects.iter().map(|subject| subject.at.len()).sum();
     let range = start..start + size;
-    let stencil = settings.for_functions();
-    let directions: Vec<Vec<f64>> =
-        (0..count).map(|k| direction(size, (start + k) as u64, !stencil.is_absolute())).collect();
+    let stencil = settings.for_directions();
+    let directions: Vec<Vec<f64>> = (0..count).map(|k| direction(size, (start + k) as u64)).collect();
     let project = |of: for<'s> fn(&'s Subject<'_>) -> &'s [f64]| -> Vec<f64> {
         let all: Vec<f64> = subjects.iter().flat_map(|s| of(s).iter().copied()).collect();
         directions.iter().map(|u| u.iter().zip(&all).map(|(u, x)| u * x).sum()).collect()
@@ -87,16 +86,11 @@ fn along(
     row
 }
 
-/// A fixed random direction whose elements are about ±1, or of the length 1.
-fn direction(size: usize, seed: u64, unit: bool) -> Vec<f64> {
-    // Seeds far apart: the sequences of neighbouring ones overlap.
-    let mut direction =
-        cotangent(&[size], (seed + 1).wrapping_mul(0xd134_2543_de82_ef95)).into_raw_vec_and_offset().0;
-    if unit {
-        let length = norm(&direction);
-        direction.iter_mut().for_each(|x| *x /= length);
-    }
-    direction
+/// A fixed random direction whose elements lie in ±[0.5, 1.5].
+fn direction(size: usize, seed: u64) -> Vec<f64> {
+    // Seeds far apart, for the sequences of neighbouring ones overlap.
+    let seed = (seed + 1).wrapping_mul(0xd134_2543_de82_ef95);
+    cotangent(&[size], seed).into_iter().collect()
 }
 
 /// Sets `moved` to the point, `t` times the direction away in this range.

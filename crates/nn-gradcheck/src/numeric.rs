@@ -89,11 +89,6 @@ impl Stencil {
         }
     }
 
-    /// Whether the step is the same for every argument, however large, and tiny.
-    pub(crate) fn is_absolute(self) -> bool {
-        matches!(self, Stencil::Central { .. } | Stencil::Forward { .. })
-    }
-
     /// The derivative at `x`; `difference(x₊, x₋)` gives f(x₊) − f(x₋) and |f(x₊)| + |f(x₋)|.
     pub(crate) fn slope_from(self, x: f64, mut difference: impl FnMut(f64, f64) -> (f64, f64)) -> Slope {
         let mut slope = Slope::default();

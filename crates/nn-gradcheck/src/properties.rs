@@ -17,9 +17,7 @@
 //!
 //! ```
 //! use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
-//! use nn_gradcheck::properties::{Case, prove};
-//! use nn_gradcheck::strategies::{laid, shapes, within};
-//! use proptest::strategy::Strategy;
+//! use nn_gradcheck::properties::{prove, unary};
 //!
 //! #[derive(Debug)]
 //! struct Cube;
@@ -46,11 +44,26 @@
 //!     }
 //! }
 //!
-//! let cases = shapes(0..=3, 4)
-//!     .prop_flat_map(|shape| laid(within(shape, -2.0, 2.0)))
-//!     .prop_map(|x| Case::new(Cube, vec![x]));
-//! println!("{}", prove("Cube", cases));
+//! println!("{}", prove("Cube", unary(|| Cube)));
 //! ```
+//!
+//! [`unary`] and [`binary`] draw the cases of operations that take one array, or two of one shape, of any shape. Others
+//! draw their own:
+//!
+//! ```
+//! use nn_gradcheck::properties::{Case, unary};
+//! use nn_gradcheck::strategies::{away_from, laid, shapes};
+//! use proptest::strategy::Strategy;
+//! # use nn_core::Op;
+//! # fn relu_cases<O: Op<f64> + Op<f32> + 'static>(relu: fn() -> O) -> impl Strategy<Value = Case> {
+//!
+//! shapes(0..=3, 4)
+//!     .prop_flat_map(|shape| laid(away_from(shape, &[0.0], 0.1, 3.0)))
+//!     .prop_map(move |x| Case::new(relu(), vec![x]))
+//! # }
+//! ```
+//!
+//! What is no [`Op`](nn_core::Op), but two functions on arrays, [`prove_function`] proves.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -61,10 +74,18 @@ use nn_core::{Grad, Io, Memory, Op, Outline, Real, Step, View, shape};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
+use crate::assess::{Subject, suspect};
 use crate::check::GradCheck;
+use crate::numeric::Slope;
 use crate::operation::{Probe, cotangent};
 use crate::report::{Report, Row};
 use crate::strategies::{Laid, Layout, layout};
+
+mod cases;
+mod functions;
+
+pub use cases::{binary, unary};
+pub use functions::prove_function;
 
 /// The relative error that no case may exceed.
 pub const LARGEST_ERROR: f64 = 1e-6;
@@ -163,15 +184,25 @@ impl fmt::Display for Proof {
 /// With the smallest case that proptest finds to fail, or when the median error is too large.
 #[track_caller]
 pub fn prove(name: &str, cases: impl Strategy<Value = Case>) -> Proof {
+    let strategy =
+        (cases, layout(), layout(), layout()).prop_map(|(case, y, dy, dx)| case.layouts(y, dy, dx));
+    run_all(name, &strategy, check_operation)
+}
+
+/// Runs a check that returns a relative error over all cases.
+#[track_caller]
+fn run_all<S: Strategy>(
+    name: &str,
+    cases: &S,
+    check: impl Fn(&S::Value) -> Result<Option<f64>, TestCaseError>,
+) -> Proof {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(0);
     }
-    let strategy =
-        (cases, layout(), layout(), layout()).prop_map(|(case, y, dy, dx)| case.layouts(y, dy, dx));
     let errors = RefCell::new(Vec::new());
-    let outcome = TestRunner::new(config).run(&strategy, |case| {
-        errors.borrow_mut().extend(check_operation(&case)?);
+    let outcome = TestRunner::new(config).run(cases, |case| {
+        errors.borrow_mut().extend(check(&case)?);
         Ok(())
     });
     match outcome {
@@ -427,19 +458,28 @@ fn gradient_is_right(
         if shape::size(run.inputs[i].shape()) == 0 {
             continue;
         }
-        let analytic: Vec<f64> = gradient.view().iter().copied().collect();
-        let name = format!("input {i}");
-        let row = Row::compare(&name, gradient.view().shape(), &analytic, &probe.slopes(stencil, i, c));
-        let error = row.relative_error;
-        if error.is_nan() || error > LARGEST_ERROR {
-            return Err(fail(format!(
-                "the gradient is not that of differences:\n{}",
-                Report::new(vec![row])
-            )));
-        }
+        let (input, gradient) = (&run.inputs[i], gradient.view());
+        let error = compare(i, input, &gradient, &probe.slopes(stencil, i, c))?;
         largest = Some(largest.map_or(error, |l: f64| l.max(error)));
     }
     Ok(largest)
+}
+
+/// The relative error of the gradient of input `i`.
+fn compare(
+    i: usize,
+    input: &View<'_, f64>,
+    gradient: &View<'_, f64>,
+    slopes: &[Slope],
+) -> Result<f64, TestCaseError> {
+    let name = format!("input {i}");
+    let subject = Subject::new(&name, input, gradient);
+    let mut row = Row::compare(&name, &subject.shape, &subject.analytic, slopes);
+    if row.relative_error <= LARGEST_ERROR {
+        return Ok(row.relative_error);
+    }
+    suspect(&GradCheck::new(), &subject, slopes, &[], &mut row);
+    Err(fail(format!("the gradient is not that of differences:\n{}", Report::new(vec![row]))))
 }
 
 /// Compares output and gradients, those that both have.

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn, Zip};
 use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
-use nn_gradcheck::properties::{Case, check_operation, prove};
+use nn_gradcheck::properties::{Case, binary, check_operation, prove, prove_function};
 use nn_gradcheck::strategies::{Laid, Layout, laid, shapes, within};
 use nn_gradcheck::{GradCheck, Verdict};
 use proptest::prelude::*;
@@ -162,4 +162,67 @@ fn proving() {
 #[should_panic(expected = "product: the gradient is not that of differences")]
 fn proving_fails_for_what_is_wrong() {
     let _ = prove("product", cases(Product::Sign));
+}
+
+#[test]
+fn proving_in_one_line() {
+    prove("product", binary(|| Product::Right));
+}
+
+#[test]
+#[should_panic(expected = "input 0: it is 2 times the right gradient")]
+fn a_failed_proof_says_what_is_suspected() {
+    let _ = prove("product", binary(|| Product::TwiceTooLarge));
+}
+
+/// Vectors in any memory layout.
+fn vectors() -> impl Strategy<Value = Vec<Laid>> {
+    let two = |n: usize| (laid(within(vec![n], -2.0, 2.0)), laid(within(vec![n], -2.0, 2.0)));
+    (0..6usize).prop_flat_map(two).prop_map(|(a, b)| vec![a, b])
+}
+
+/// The outer product of two vectors: its gradients are dy·b and dyᵀ·a.
+fn outer(x: &[View<'_, f64>]) -> ArrayD<f64> {
+    let (rows, columns) = (x[0].len(), x[1].len());
+    ArrayD::from_shape_fn(IxDyn(&[rows, columns]), |i| x[0][i[0]] * x[1][i[1]])
+}
+
+fn outer_gradients(x: &[View<'_, f64>], dy: View<'_, f64>) -> Vec<ArrayD<f64>> {
+    let mut gradients: Vec<ArrayD<f64>> = x.iter().map(|x| ArrayD::zeros(x.raw_dim())).collect();
+    for (i, &d) in dy.indexed_iter() {
+        gradients[0][i[0]] += d * x[1][i[1]];
+        gradients[1][i[1]] += d * x[0][i[0]];
+    }
+    gradients
+}
+
+#[test]
+fn functions_are_proven_too() {
+    let proof = prove_function("outer", vectors(), outer, outer_gradients);
+    assert!(proof.cases > 200 && proof.largest < 1e-9, "{proof}");
+}
+
+#[test]
+fn each_property_of_functions_catches_its_error() {
+    type Backward = fn(&[View<'_, f64>], View<'_, f64>) -> Vec<ArrayD<f64>>;
+    let table: [(Backward, &str); 4] = [
+        (|x, dy| outer_gradients(x, dy).iter().map(|g| -g).collect(), "input 0: it has the wrong sign"),
+        (|x, dy| outer_gradients(x, dy.mapv(|d| d * d).view()), "linearity of the gradient of input 0"),
+        (|x, dy| outer_gradients(x, dy)[..1].to_vec(), "their gradients [["),
+        (
+            |x, dy| {
+                let rows = dy.shape()[0];
+                let assumed = dy.as_slice_memory_order().map(<[f64]>::to_vec);
+                let dy = assumed.map(|dy| ArrayD::from_shape_vec(IxDyn(&[rows, rows]), dy).unwrap());
+                outer_gradients(x, dy.unwrap_or_else(|| ArrayD::zeros(IxDyn(&[rows, rows]))).view())
+            },
+            "other memory layouts: gradient of input 0",
+        ),
+    ];
+    for (backward, reason) in table {
+        let proof = std::panic::catch_unwind(|| prove_function("outer", vectors(), outer, backward));
+        let panic = proof.expect_err(reason);
+        let message = panic.downcast_ref::<String>().expect("a message");
+        assert!(message.contains(reason), "{message}");
+    }
 }
