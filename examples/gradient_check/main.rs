@@ -149,8 +149,8 @@ fn one_dimension(check: GradCheck) {
 fn right(check: GradCheck, network: &Network) {
     heading("A network: 4 inputs, 4 tanh units, softmax over 3 classes");
     say(&format!(
-        "J is the mean cross-entropy over m = {SAMPLES} samples plus λ/2m·(‖W1‖² + ‖W2‖²) with λ = {LAMBDA}. The \
-         backward pass is written by hand, and right:"
+        "J is the mean cross-entropy over m = {SAMPLES} samples plus a penalty, λ/2m·(‖W1‖² + ‖W2‖²) with \
+         λ = {LAMBDA}. The backward pass is written by hand, and right:"
     ));
     println!();
     compare(check, network, &network.gradient(&Network::keep_all(), Bug::None)).print();

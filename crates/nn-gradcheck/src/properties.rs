@@ -63,7 +63,7 @@
 //! # }
 //! ```
 //!
-//! What is no [`Op`](nn_core::Op), but two functions on arrays, [`prove_function`] proves.
+//! What is no [`Op`], but two functions on arrays, [`prove_function`] proves.
 
 use std::cell::RefCell;
 use std::fmt;

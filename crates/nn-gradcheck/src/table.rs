@@ -37,8 +37,11 @@ fn write(report: &Report, colored: bool, f: &mut fmt::Formatter<'_>) -> fmt::Res
         widest.min(WIDEST[column])
     };
     let widths: [usize; COLUMNS] = std::array::from_fn(width);
-    let verdicts = report.rows().iter().map(|row| row.verdict).chain([report.verdict()]);
-    let styles = std::iter::once(BOLD).chain(verdicts.map(style));
+    let of_row = |row: &Row| {
+        if row.kinks.is_empty() { style(row.verdict) } else { style(row.verdict.min(Verdict::Acceptable)) }
+    };
+    let rows = report.rows().iter().map(of_row);
+    let styles = std::iter::once(BOLD).chain(rows).chain([style(report.verdict())]);
     for (i, (row, style)) in cells.iter().zip(styles).enumerate() {
         let line = line(row, &widths);
         let heading = i == 0;
@@ -178,4 +181,53 @@ fn wrap(text: &str) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{GradCheck, Report};
+
+    /// A sound, a kinked and a wrong parameter.
+    fn report() -> Report {
+        let check = GradCheck::new();
+        let gradients = [vec![2.0], vec![0.0; 5], vec![-3.0]];
+        let costs: [fn(&[f64]) -> f64; 3] =
+            [|x| x[0] * x[0], |x| x.iter().map(|x| x.abs() + x.max(0.0)).sum(), |x| x[0].powi(3)];
+        let points = [vec![1.0], vec![0.0; 5], vec![1.0]];
+        let each = (0..3).map(|i| check.check_fn(costs[i], &points[i], &gradients[i]));
+        each.fold(Report::default(), Report::join)
+    }
+
+    #[test]
+    fn notes_stand_below_the_table() {
+        let text = report().to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        let verdicts: Vec<&str> =
+            lines[1..5].iter().filter_map(|line| line.split_whitespace().last()).collect();
+        assert_eq!(verdicts, ["sound", "kink", "wrong", "wrong"]);
+        assert_eq!(lines[5], "theta: it has the wrong sign");
+        assert!(lines[6].starts_with("theta: kinks, not bugs, at [0]: slope -1.000e0 to the left, 2.000e0"));
+        assert!(lines[lines.len() - 1].ends_with("; 2 more"), "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn colours_change_nothing_but_the_colour() {
+        let report = report();
+        let colored = report.colored().to_string();
+        for painted in [
+            "\x1b[32msound\x1b[0m",
+            "\x1b[33mkink\x1b[0m",
+            "\x1b[1;31mwrong\x1b[0m",
+            "\x1b[1mtheta\x1b[0m: it",
+        ] {
+            assert!(colored.contains(painted), "{painted:?} in {colored:?}");
+        }
+        let mut plain = colored;
+        for escape in ["\x1b[0m", "\x1b[1m", "\x1b[32m", "\x1b[33m", "\x1b[1;31m"] {
+            plain = plain.replace(escape, "");
+        }
+        assert_eq!(plain, report.to_string());
+        assert!(!plain.contains('\x1b'));
+    }
 }
