@@ -33,10 +33,11 @@ fn close(got: f64, expected: f64, tolerance: f64) -> bool {
     got == expected || (got - expected).abs() <= tolerance * expected.abs().max(1.0)
 }
 
-fn penalty(what: &str, a: f64, b: f64) -> Option<(Box<dyn Penalty<f64>>, Box<dyn Penalty<f32>>)> {
-    fn both<P: Penalty<f64> + Penalty<f32> + Copy + 'static>(
-        penalty: P,
-    ) -> (Box<dyn Penalty<f64>>, Box<dyn Penalty<f32>>) {
+/// A penalty in both precisions.
+type Both = (Box<dyn Penalty<f64>>, Box<dyn Penalty<f32>>);
+
+fn penalty(what: &str, a: f64, b: f64) -> Option<Both> {
+    fn both<P: Penalty<f64> + Penalty<f32> + Copy + 'static>(penalty: P) -> Both {
         (Box::new(penalty), Box::new(penalty))
     }
     let lasso = |groups| both(GroupLasso::new(a).unwrap().groups(groups));
