@@ -1,0 +1,423 @@
+//! Statistics and affine maps per channel of arrays `[N, C, S]`, for batch norm.
+//!
+//! Channels are taken in blocks that stay in the cache between the passes over them: one channel where S is long, else
+//! up to a thousand columns of the matrix `[N, C·S]`. Rows are combined in a tree that depends on their number alone. The
+//! values of a channel are taken less a shift (its first element, in training), so that a large mean costs no digits.
+
+use std::array::from_fn;
+use std::ops::Range;
+
+use ndarray::{ArrayViewMut3, Axis};
+use nn_core::Real;
+use nn_ops::simd::dispatch;
+
+use crate::columns::{add_rows, map_columns, map_columns_back, map_plane, map_plane_back, merge_rows};
+use crate::kernel::{Moments, join, long_sums, weights};
+
+/// Columns of a block.
+const WIDTH: usize = 1024;
+/// The longest S that is worked on in columns.
+const SHORT: usize = 32;
+/// Rows that are combined one after another.
+const ROWS: usize = 64;
+/// Rows that are combined in registers.
+const CHUNK: usize = 8;
+
+/// Numbers for the columns of a block.
+pub(crate) type Columns<F> = [F; WIDTH];
+
+/// An array `[N, C, S]` in C order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Channels<'a, F> {
+    pub(crate) values: &'a [F],
+    pub(crate) batch: usize,
+    pub(crate) channels: usize,
+    pub(crate) inner: usize,
+}
+
+/// y = ((x − shift) − mean)·scale + offset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<F> {
+    pub(crate) shift: F,
+    pub(crate) mean: F,
+    pub(crate) scale: F,
+    pub(crate) offset: F,
+}
+
+/// dx = scale·(dy − plain − ((x − shift) − mean)·along).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slope<F> {
+    pub(crate) scale: F,
+    pub(crate) plain: F,
+    pub(crate) along: F,
+}
+
+/// The line of a channel, given its number, the shifted mean and the biased variance.
+pub(crate) type LineFn<'f, F> = dyn Fn(usize, F, F) -> Line<F> + Sync + 'f;
+/// The slope of a channel, given its number, Σ dy and Σ dy·((x − shift) − mean).
+pub(crate) type SlopeFn<'f, F> = dyn Fn(usize, F, F) -> Slope<F> + Sync + 'f;
+/// Writes the gradient of some channels of a case, given their x and dy.
+type RowBackFn<'f, F> = dyn Fn(&[F], &[F], &mut [F]) + Sync + 'f;
+/// Shift and mean of a channel.
+pub(crate) type CentreFn<'f, F> = dyn Fn(usize) -> [F; 2] + Sync + 'f;
+
+impl<'a, F: Real> Channels<'a, F> {
+    /// An array of at least two axes: cases, channels, and any others together.
+    pub(crate) fn new(values: &'a [F], shape: &[usize]) -> Self {
+        Channels { values, batch: shape[0], channels: shape[1], inner: shape[2..].iter().product() }
+    }
+
+    /// Values of each channel.
+    pub(crate) fn count(self) -> usize {
+        self.batch * self.inner
+    }
+
+    /// The first value of a channel; 0 where there is none.
+    pub(crate) fn first(self, channel: usize) -> F {
+        self.values.get(channel * self.inner).copied().unwrap_or(F::zero())
+    }
+
+    /// Channels of a block.
+    fn block(self) -> usize {
+        if self.in_columns() { WIDTH / self.inner.max(1) } else { 1 }
+    }
+
+    fn in_columns(self) -> bool {
+        self.inner <= SHORT
+    }
+
+    /// The values of some channels of case `n`.
+    #[inline(always)]
+    fn row(self, n: usize, channels: &Range<usize>) -> &'a [F] {
+        let at = n * self.channels;
+        &self.values[(at + channels.start) * self.inner..(at + channels.end) * self.inner]
+    }
+
+    /// Where to divide so many channels: between blocks.
+    fn middle(self, count: usize) -> usize {
+        (count / 2).next_multiple_of(self.block())
+    }
+
+    /// The mean less the first value, and the biased variance, of each channel from `first` on.
+    pub(crate) fn moments(self, first: usize, mean: &mut [F], variance: &mut [F]) {
+        let count = mean.len();
+        if count > self.block() {
+            let at = self.middle(count);
+            let ((mean0, mean1), (variance0, variance1)) = (mean.split_at_mut(at), variance.split_at_mut(at));
+            return join(
+                count * self.count(),
+                || self.moments(first, mean0, variance0),
+                || self.moments(first + at, mean1, variance1),
+            );
+        }
+        let channels = first..first + count;
+        if !self.in_columns() {
+            let moments = self.plane_moments(first, 0..self.batch);
+            (mean[0], variance[0]) = (moments.mean, moments.variance());
+            return;
+        }
+        let shift = self.columns(count, |c| self.first(first + c));
+        let [means, squares] = self.column_moments(&channels, 0..self.batch, &shift);
+        for c in 0..count {
+            let column = |j| Moments { count: self.batch, mean: means[j], squares: squares[j] };
+            let columns = (c * self.inner..(c + 1) * self.inner).map(column);
+            let moments = columns.fold(Moments::none(), Moments::merge);
+            (mean[c], variance[c]) = (moments.mean, moments.variance());
+        }
+    }
+
+    /// Numbers of the channels of a block, repeated for their columns.
+    #[inline(always)]
+    fn columns(self, count: usize, of: impl Fn(usize) -> F) -> Columns<F> {
+        let mut columns = [F::zero(); WIDTH];
+        for (c, columns) in columns.chunks_exact_mut(self.inner.max(1)).enumerate().take(count) {
+            columns.fill(of(c));
+        }
+        columns
+    }
+
+    fn plane_moments(self, channel: usize, rows: Range<usize>) -> Moments<F> {
+        if rows.len() > 1 {
+            let at = rows.start + rows.len() / 2;
+            let (mut a, mut b) = (Moments::none(), Moments::none());
+            join(
+                rows.len() * self.inner,
+                || a = self.plane_moments(channel, rows.start..at),
+                || b = self.plane_moments(channel, at..rows.end),
+            );
+            return a.merge(b);
+        }
+        let (x, shift) = (self.row(rows.start, &(channel..channel + 1)), self.first(channel));
+        dispatch(
+            #[inline(always)]
+            move || Moments::of(x, shift),
+        )
+    }
+
+    /// The mean and the sum of squared distances from it, of each column of a block.
+    fn column_moments(
+        self,
+        channels: &Range<usize>,
+        rows: Range<usize>,
+        shift: &Columns<F>,
+    ) -> [Columns<F>; 2] {
+        let mut result = [[F::zero(); WIDTH]; 2];
+        if rows.len() > ROWS {
+            let at = rows.start + (rows.len() / 2).next_multiple_of(ROWS);
+            let mut other = result;
+            join(
+                rows.len() * channels.len() * self.inner,
+                || result = self.column_moments(channels, rows.start..at, shift),
+                || other = self.column_moments(channels, at..rows.end, shift),
+            );
+            let (mean, squares) = weights(at - rows.start, rows.end - at);
+            let ([mean_a, squares_a], [mean_b, squares_b]) = (&mut result, &other);
+            for j in 0..WIDTH {
+                let delta = mean_b[j] - mean_a[j];
+                mean_a[j] += delta * mean;
+                squares_a[j] += squares_b[j] + delta * delta * squares;
+            }
+            return result;
+        }
+        dispatch(
+            #[inline(always)]
+            || {
+                let [mean, squares] = &mut result;
+                let mut n = rows.start;
+                while n + CHUNK <= rows.end {
+                    let x: [&[F]; CHUNK] = from_fn(|i| self.row(n + i, channels));
+                    merge_rows(n - rows.start, x, shift, mean, squares);
+                    n += CHUNK;
+                }
+                for n in n..rows.end {
+                    merge_rows(n - rows.start, [self.row(n, channels)], shift, mean, squares);
+                }
+            },
+        );
+        result
+    }
+
+    /// Maps the channels from `first` on into `y`, whose middle axis they are. With `batch`, the mean less the first
+    /// value and the biased variance are computed into it, block by block, before the line is asked for.
+    pub(crate) fn map(
+        self,
+        first: usize,
+        batch: Option<[&mut [F]; 2]>,
+        y: ArrayViewMut3<'_, F>,
+        line: &LineFn<'_, F>,
+    ) {
+        let count = y.len_of(Axis(1));
+        if count > self.block() {
+            let at = self.middle(count);
+            let (y0, y1) = y.split_at(Axis(1), at);
+            let (batch0, batch1) = match batch {
+                None => (None, None),
+                Some([mean, variance]) => {
+                    let ((mean0, mean1), (variance0, variance1)) =
+                        (mean.split_at_mut(at), variance.split_at_mut(at));
+                    (Some([mean0, variance0]), Some([mean1, variance1]))
+                }
+            };
+            return join(
+                count * self.count(),
+                || self.map(first, batch0, y0, line),
+                || self.map(first + at, batch1, y1, line),
+            );
+        }
+        let mut lines =
+            [Line { shift: F::zero(), mean: F::zero(), scale: F::zero(), offset: F::zero() }; WIDTH];
+        if let Some([mean, variance]) = batch {
+            self.moments(first, mean, variance);
+            for c in 0..count {
+                lines[c] = line(first + c, mean[c], variance[c]);
+            }
+        } else {
+            for (c, to) in lines.iter_mut().enumerate().take(count) {
+                *to = line(first + c, F::zero(), F::zero());
+            }
+        }
+        if self.in_columns() {
+            let of = |part: fn(&Line<F>) -> F| self.columns(count, |c| part(&lines[c]));
+            let lines = [of(|l| l.shift), of(|l| l.mean), of(|l| l.scale), of(|l| l.offset)];
+            self.map_rows(&(first..first + count), 0, y, &|x, y| map_columns(&lines, x, y));
+        } else {
+            let line = lines[0];
+            self.map_rows(&(first..first + count), 0, y, &|x, y| map_plane(line, x, y));
+        }
+    }
+
+    /// Calls `write` with the channels of each case, from case `n` on.
+    fn map_rows(
+        self,
+        channels: &Range<usize>,
+        n: usize,
+        mut y: ArrayViewMut3<'_, F>,
+        write: &(dyn Fn(&[F], &mut [F]) + Sync),
+    ) {
+        let count = y.len_of(Axis(0));
+        if count > ROWS {
+            let (len, at) = (y.len(), count / 2);
+            let (y0, y1) = y.split_at(Axis(0), at);
+            return join(
+                len,
+                || self.map_rows(channels, n, y0, write),
+                || self.map_rows(channels, n + at, y1, write),
+            );
+        }
+        for (i, mut y) in y.outer_iter_mut().enumerate() {
+            write(self.row(n + i, channels), y.as_slice_mut().expect("channels of a case are contiguous"));
+        }
+    }
+
+    /// Leaves Σ dy and Σ dy·((x − shift) − mean) of each channel from `first` on in `sums`, and then writes (or adds,
+    /// as the flag says) the gradient of x, whose middle axis they are.
+    pub(crate) fn map_back(
+        self,
+        dy: Self,
+        first: usize,
+        [plain, along]: [&mut [F]; 2],
+        dx: Option<(ArrayViewMut3<'_, F>, bool)>,
+        centre: &CentreFn<'_, F>,
+        slope: &SlopeFn<'_, F>,
+    ) {
+        let count = plain.len();
+        if count > self.block() {
+            let at = self.middle(count);
+            let ((plain0, plain1), (along0, along1)) = (plain.split_at_mut(at), along.split_at_mut(at));
+            let (dx0, dx1) = match dx {
+                None => (None, None),
+                Some((dx, accumulate)) => {
+                    let (dx0, dx1) = dx.split_at(Axis(1), at);
+                    (Some((dx0, accumulate)), Some((dx1, accumulate)))
+                }
+            };
+            return join(
+                count * self.count(),
+                || self.map_back(dy, first, [plain0, along0], dx0, centre, slope),
+                || self.map_back(dy, first + at, [plain1, along1], dx1, centre, slope),
+            );
+        }
+        let channels = first..first + count;
+        if !self.in_columns() {
+            let centre = centre(first);
+            [plain[0], along[0]] = self.plane_sums(dy, first, 0..self.batch, centre);
+            if let Some((dx, accumulate)) = dx {
+                let slope = slope(first, plain[0], along[0]);
+                let write =
+                    |x: &[F], dy: &[F], dx: &mut [F]| map_plane_back(centre, slope, x, dy, dx, accumulate);
+                self.map_rows_back(dy, &channels, 0, dx, &write);
+            }
+            return;
+        }
+        let mut centres = [[F::zero(); 2]; WIDTH];
+        for (c, to) in centres.iter_mut().enumerate().take(count) {
+            *to = centre(first + c);
+        }
+        let centre = [0, 1].map(|part| self.columns(count, |c| centres[c][part]));
+        let sums = self.column_sums(dy, &channels, 0..self.batch, &centre);
+        for c in 0..count {
+            let columns = c * self.inner..(c + 1) * self.inner;
+            plain[c] = sums[0][columns.clone()].iter().copied().sum();
+            along[c] = sums[1][columns].iter().copied().sum();
+        }
+        if let Some((dx, accumulate)) = dx {
+            let mut slopes = [Slope { scale: F::zero(), plain: F::zero(), along: F::zero() }; WIDTH];
+            for c in 0..count {
+                slopes[c] = slope(first + c, plain[c], along[c]);
+            }
+            let of = |part: fn(&Slope<F>) -> F| self.columns(count, |c| part(&slopes[c]));
+            let slopes = [of(|s| s.scale), of(|s| s.plain), of(|s| s.along)];
+            let write =
+                |x: &[F], dy: &[F], dx: &mut [F]| map_columns_back(&centre, &slopes, x, dy, dx, accumulate);
+            self.map_rows_back(dy, &channels, 0, dx, &write);
+        }
+    }
+
+    fn plane_sums(self, dy: Self, channel: usize, rows: Range<usize>, [shift, mean]: [F; 2]) -> [F; 2] {
+        if rows.len() > 1 {
+            let at = rows.start + rows.len() / 2;
+            let (mut a, mut b) = ([F::zero(); 2], [F::zero(); 2]);
+            join(
+                rows.len() * self.inner,
+                || a = self.plane_sums(dy, channel, rows.start..at, [shift, mean]),
+                || b = self.plane_sums(dy, channel, at..rows.end, [shift, mean]),
+            );
+            return [a[0] + b[0], a[1] + b[1]];
+        }
+        let channel = channel..channel + 1;
+        let (x, dy) = (self.row(rows.start, &channel), dy.row(rows.start, &channel));
+        dispatch(
+            #[inline(always)]
+            move || {
+                long_sums(
+                    [x, dy],
+                    #[inline(always)]
+                    |[x, dy]: [F; 2]| [dy, dy * ((x - shift) - mean)],
+                )
+            },
+        )
+    }
+
+    fn column_sums(
+        self,
+        dy: Self,
+        channels: &Range<usize>,
+        rows: Range<usize>,
+        centre: &[Columns<F>; 2],
+    ) -> [Columns<F>; 2] {
+        let mut result = [[F::zero(); WIDTH]; 2];
+        if rows.len() > ROWS {
+            let at = rows.start + (rows.len() / 2).next_multiple_of(ROWS);
+            let mut other = result;
+            join(
+                rows.len() * channels.len() * self.inner,
+                || result = self.column_sums(dy, channels, rows.start..at, centre),
+                || other = self.column_sums(dy, channels, at..rows.end, centre),
+            );
+            for (a, b) in result.iter_mut().flatten().zip(other.iter().flatten()) {
+                *a += *b;
+            }
+            return result;
+        }
+        dispatch(
+            #[inline(always)]
+            || {
+                let mut n = rows.start;
+                while n + CHUNK <= rows.end {
+                    let x: [&[F]; CHUNK] = from_fn(|i| self.row(n + i, channels));
+                    add_rows(x, from_fn(|i| dy.row(n + i, channels)), centre, &mut result);
+                    n += CHUNK;
+                }
+                for n in n..rows.end {
+                    add_rows([self.row(n, channels)], [dy.row(n, channels)], centre, &mut result);
+                }
+            },
+        );
+        result
+    }
+
+    /// Calls `write` with the channels of each case, from case `n` on.
+    fn map_rows_back(
+        self,
+        dy: Self,
+        channels: &Range<usize>,
+        n: usize,
+        mut dx: ArrayViewMut3<'_, F>,
+        write: &RowBackFn<'_, F>,
+    ) {
+        let count = dx.len_of(Axis(0));
+        if count > ROWS {
+            let (len, at) = (dx.len(), count / 2);
+            let (dx0, dx1) = dx.split_at(Axis(0), at);
+            return join(
+                len,
+                || self.map_rows_back(dy, channels, n, dx0, write),
+                || self.map_rows_back(dy, channels, n + at, dx1, write),
+            );
+        }
+        for (i, mut dx) in dx.outer_iter_mut().enumerate() {
+            let dx = dx.as_slice_mut().expect("channels of a case are contiguous");
+            write(self.row(n + i, channels), dy.row(n + i, channels), dx);
+        }
+    }
+}
