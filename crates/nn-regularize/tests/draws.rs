@@ -148,7 +148,7 @@ fn a_mask_is_a_function_of_its_address() {
 fn draws_are_those_of_the_stream_split_anywhere() {
     let x = Array1::<f64>::ones(3 * 512);
     let y = Dropout::new(0.25).unwrap().apply(&step(9), &x);
-    for i in [0, 1, 15, 16, 100, 255, 256, 511, 512, 777, 1024, 1535] {
+    for i in 0..x.len() {
         let (stretch, within) = (i / 512, i % 512);
         let (word, block) = (within % 256 / 16, within % 16);
         let mut rng = step(9).rng("dropout");
