@@ -1,11 +1,12 @@
 //! Whole training runs: what they reach, that they are reproducible to the bit, and how they fail.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use nn_train::data::{DataError, digits, mnist};
 use nn_train::graph::NonFinite;
 use nn_train::init::He;
-use nn_train::optim::Group;
+use nn_train::optim::{Group, Rprop, ShiftedNesterov};
 use nn_train::prelude::*;
+use nn_train::regularize::MaxNorm;
 use nn_train::schedule::{Exponential, InverseTime};
 
 fn perceptron<F: Real>(hidden: usize, classes: usize) -> Sequential<F> {
@@ -114,12 +115,14 @@ fn the_learning_rate_follows_the_schedule() {
 fn hyperparameters_follow_the_time_in_epochs() {
     let fit = |trainer: Trainer<f64>| {
         let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
-        let result = trainer.batch_size(2).epochs(3).progress(Progress::Silent).fit(&mut network, &line(), None);
+        let result =
+            trainer.batch_size(2).epochs(3).progress(Progress::Silent).fit(&mut network, &line(), None);
         result.map(|_| network.params().clone())
     };
     let with = |rule: Momentum| Trainer::new(MeanSquaredError::new(), rule);
     let heavy = Momentum::new(0.01, 0.9).unwrap();
-    let [none, strong] = [0.0, 0.9].map(|momentum| fit(with(Momentum::new(0.01, momentum).unwrap())).unwrap());
+    let [none, strong] =
+        [0.0, 0.9].map(|momentum| fit(with(Momentum::new(0.01, momentum).unwrap())).unwrap());
     let set = |momentum: fn(f64) -> f64| {
         fit(with(heavy).hyperparameters(move |t, optimizer| {
             optimizer.set_rule(Momentum::new(0.01, momentum(t))?);
@@ -132,6 +135,134 @@ fn hyperparameters_follow_the_time_in_epochs() {
     assert!(switched != none && switched != strong);
     let message = set(|t| 0.5 + t).unwrap_err().to_string();
     assert_eq!(message, "Momentum: momentum must lie in [0, 1), got 1");
+}
+
+#[test]
+fn penalties_are_part_of_the_cost_and_constraints_hold() {
+    let [train, _] = digit_parts();
+    let fit = |trainer: Trainer<f32>| {
+        let mut network = Network::new(perceptron(8, 10), &[64], 1).unwrap();
+        let history = trainer.epochs(2).fit(&mut network, &train, Some(&train)).unwrap();
+        (network, history.last().unwrap().validation.unwrap().loss)
+    };
+    let squares = |network: &Network<f32>, name: &str| -> f64 {
+        network.params().get(name).unwrap().iter().map(|&w| f64::from(w * w)).sum()
+    };
+    let (network, reported) =
+        fit(adam_trainer().penalty(L2::new(0.3).unwrap()).penalty_on("2.b*", L2::new(4.0).unwrap()));
+    let loss = evaluate(&network, SoftmaxCrossEntropy::new(), &train).unwrap().loss;
+    let weights = squares(&network, "0.weight") + squares(&network, "2.weight");
+    let cost = loss + 0.15 * weights + 2.0 * squares(&network, "2.bias");
+    assert!((reported - cost).abs() < 1e-4 * cost, "reported {reported}, J = {cost}, loss alone {loss}");
+    let (free, _) = fit(adam_trainer());
+    assert!(weights < 0.9 * (squares(&free, "0.weight") + squares(&free, "2.weight")));
+
+    let (held, _) = fit(adam_trainer().constraint(MaxNorm::new(0.5).unwrap()));
+    let norms = |network: &Network<f32>| -> Vec<f32> {
+        let weights = network.params().get("0.weight").unwrap();
+        weights.outer_iter().map(|row| row.iter().map(|w| w * w).sum::<f32>().sqrt()).collect()
+    };
+    assert!(norms(&held).iter().all(|&norm| norm < 0.50001) && norms(&free).iter().all(|&norm| norm > 0.6));
+
+    let unmatched = adam_trainer().penalty_on("3.*", L2::new(0.1).unwrap());
+    let mut network = Network::new(perceptron(8, 10), &[64], 1).unwrap();
+    let message = unmatched.fit(&mut network, &train, None).unwrap_err().to_string();
+    assert!(message.starts_with("penalty or constraint: `3.*` matches no trained parameter"), "{message}");
+}
+
+#[test]
+fn the_gradient_check_knows_penalties() {
+    let data = line();
+    let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
+    let trainer =
+        Trainer::new(MeanSquaredError::new(), Sgd::new(0.1).unwrap()).penalty(L2::new(3.0).unwrap());
+    let report = trainer.check_gradient(&GradCheck::new(), &mut network, &data).unwrap();
+    assert!(report.to_string().contains("sound"), "{report}");
+    assert!(!report.to_string().contains("wrong"), "{report}");
+}
+
+#[test]
+fn batch_norm_and_dropout_learn_digits_and_the_statistics_follow() {
+    let [train, test] = digit_parts();
+    let run = |threads| {
+        let module = Sequential::new()
+            .add(Linear::new(32).bias(false))
+            .add(BatchNorm::new())
+            .add(Activation::Relu)
+            .add(Dropout::new(0.2).unwrap())
+            .add(Linear::new(10));
+        let mut network = Network::new(module, &[64], 1).unwrap();
+        let trainer = adam_trainer().batch_size(32).epochs(8).threads(threads);
+        let history = trainer.fit(&mut network, &train, Some(&test)).unwrap();
+
+        (network, history.last().unwrap().validation.unwrap().accuracy.unwrap())
+    };
+    let (network, accuracy) = run(1);
+
+    assert!(accuracy > 0.95, "{accuracy}");
+    assert_eq!(bits(&network), bits(&run(2).0));
+    let steps = 8 * train.len().div_ceil(32);
+    assert_eq!(network.params().get("1.num_batches_tracked").unwrap()[[]], steps as f32);
+    assert!(network.params().get("1.running_mean").unwrap().iter().any(|&mean| mean != 0.0));
+
+    // In evaluation the running statistics count: one sample alone gives the same as in a batch.
+    let mut network = network;
+    let all = network.predict(&test.inputs().view().into_dyn()).unwrap();
+    let one = network.predict(&test.inputs().slice_axis(Axis(0), (3..4).into()).into_dyn()).unwrap();
+    let difference = &one.index_axis(Axis(0), 0) - &all.index_axis(Axis(0), 3);
+    assert!(difference.iter().all(|d| d.abs() < 1e-4));
+
+    let batch_of_one = adam_trainer().batch_size(1).fit(&mut network, &train, None).unwrap_err().to_string();
+    assert!(batch_of_one.contains("1: batch_norm"), "{batch_of_one}");
+}
+
+#[test]
+fn rules_for_the_whole_training_set_warn_of_mini_batches() {
+    let warnings = |batch_size| {
+        let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
+        let rule = Rprop::new(0.01).unwrap();
+        let trainer = Trainer::new(MeanSquaredError::new(), rule).progress(Progress::Silent);
+        trainer.batch_size(batch_size).fit(&mut network, &line(), None).unwrap().warnings
+    };
+    assert_eq!(warnings(4), [""; 0]);
+    assert_eq!(warnings(2), ["Rprop works on the whole training set, but a batch is 2 of 4 samples"]);
+}
+
+#[test]
+fn original_nesterov_and_irprop_plus_train_as_in_a_loop_of_ones_own() {
+    let looped = |optimizer: &mut Optimizer<f64>| {
+        let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
+        let graph = Graph::new();
+        let x = graph.placeholder("x", &[4, 2]);
+        let y = graph.placeholder("y", &[4, 1]);
+        let cost = (network.record(&graph, x) - y).square().mean(&[]);
+        let mut plan = graph.training_plan(cost, &[]).unwrap();
+        let data = line();
+        plan.feed("x", data.inputs().view().into_dyn()).unwrap();
+        plan.feed("y", data.targets().view().into_dyn()).unwrap();
+        let mut ahead = network.params().clone();
+        let mut gradient = ahead.clone();
+        for _ in 0..30 {
+            optimizer.look_ahead(network.params(), &mut ahead);
+            let cost = plan.step(&ahead, &mut gradient, &Step::default()).unwrap();
+            optimizer.step_with_cost(network.params_mut(), &gradient, cost);
+        }
+        network.params().clone()
+    };
+    let trained = |trainer: Trainer<f64>| {
+        let mut network = Network::new(Linear::new(1), &[2], 1).unwrap();
+        trainer.batch_size(4).epochs(30).progress(Progress::Silent).fit(&mut network, &line(), None).unwrap();
+        network.params().clone()
+    };
+    let nesterov = ShiftedNesterov::new(0.01, 0.9).unwrap();
+    let rprop = Rprop::improved_plus(0.01).unwrap();
+    for (expected, got) in [
+        (looped(&mut Optimizer::new(nesterov)), trained(Trainer::new(MeanSquaredError::new(), nesterov))),
+        (looped(&mut Optimizer::new(rprop)), trained(Trainer::new(MeanSquaredError::new(), rprop))),
+    ] {
+        let difference = expected.as_slice().iter().zip(got.as_slice()).map(|(a, b)| (a - b).abs());
+        assert!(difference.fold(0.0, f64::max) < 1e-12, "{expected:?} {got:?}");
+    }
 }
 
 /// Four samples of two features on which training with a large rate diverges after a few steps.

@@ -97,13 +97,16 @@ fn descend(
 ) -> Result<Run, Box<dyn Error>> {
     let problem = surface.problem();
     let mut optimizer = Optimizer::new((contestant.rule)(rate)?);
-    let mut at = problem.start;
-    let first = surface.value(at)? - problem.lowest;
+    let (mut at, mut ahead) = (problem.start, problem.start);
+    let mut value = surface.value(at)?;
+    let first = value - problem.lowest;
     let mut run = Run { name: contestant.name, rate, gap: 1.0, steps: None, path: vec![at] };
     for step in 1..=steps {
-        let gradient = surface.gradient(at)?;
-        optimizer.step(&mut at, &gradient);
-        run.gap = (surface.value(at)? - problem.lowest) / first;
+        optimizer.look_ahead(&at, &mut ahead);
+        let gradient = surface.gradient(ahead)?;
+        optimizer.step_with_cost(&mut at, &gradient, value);
+        value = surface.value(at)?;
+        run.gap = (value - problem.lowest) / first;
         if !run.gap.is_finite() || !problem.shows(at) {
             return Ok(Run { gap: f64::INFINITY, steps: None, ..run });
         }

@@ -3,7 +3,7 @@
 use nn_train::core::RangeError;
 use nn_train::optim::{
     Adadelta, Adagrad, Adam, AdamW, Adamax, Adan, ExponentialMomentum, Lamb, Lars, Lion, Momentum, NAdam,
-    Nesterov, RAdam, RmsProp, Rprop, Rule, Sgd,
+    Nesterov, RAdam, RmsProp, Rprop, Rule, Sgd, ShiftedNesterov,
 };
 
 type Made = Result<Box<dyn Rule<f64>>, RangeError>;
@@ -22,6 +22,7 @@ pub(crate) const RULES: &[Contestant] = &[
         rule: |rate| Ok(Box::new(ExponentialMomentum::new(rate, 0.9)?)),
     },
     Contestant { name: "Nesterov", rule: |rate| Ok(Box::new(Nesterov::new(rate, 0.9)?)) },
+    Contestant { name: "Nesterov, shifted", rule: |rate| Ok(Box::new(ShiftedNesterov::new(rate, 0.9)?)) },
     Contestant { name: "Adagrad", rule: |rate| Ok(Box::new(Adagrad::new(rate)?)) },
     Contestant { name: "Adadelta", rule: |rate| Ok(Box::new(Adadelta::new(rate)?)) },
     Contestant { name: "RMSprop", rule: |rate| Ok(Box::new(RmsProp::new(rate)?)) },
@@ -37,6 +38,7 @@ pub(crate) const RULES: &[Contestant] = &[
     Contestant { name: "Rprop", rule: |rate| Ok(Box::new(Rprop::new(rate)?)) },
     Contestant { name: "Rprop+", rule: |rate| Ok(Box::new(Rprop::plus(rate)?)) },
     Contestant { name: "Rprop−", rule: |rate| Ok(Box::new(Rprop::minus(rate)?)) },
+    Contestant { name: "iRprop+", rule: |rate| Ok(Box::new(Rprop::improved_plus(rate)?)) },
     Contestant { name: "LAMB", rule: |rate| Ok(Box::new(Lamb::new(rate)?)) },
     Contestant { name: "LARS", rule: |rate| Ok(Box::new(Lars::new(rate)?)) },
 ];

@@ -157,6 +157,14 @@ impl<F: Real> Graph<F> {
         self.push(Source::Constant(Arc::new(value)), shape, String::new())
     }
 
+    /// A parameter that has been declared, by its full name, for example to put a penalty on it.
+    pub fn find_param(&self, name: &str) -> Option<Var<'_, F>> {
+        let recording = self.recording.borrow();
+        let position = recording.layout.position(name)?;
+        let is_it = |node: &Node<F>| matches!(node.source, Source::Param(other) if other == position);
+        recording.nodes.iter().position(is_it).map(|i| Var { graph: self, id: NodeId(i) })
+    }
+
     /// Records any operation, also one of your own.
     pub fn apply<'g, O: Op<F> + 'static>(&'g self, op: O, inputs: &[Var<'g, F>]) -> Var<'g, F> {
         assert!(

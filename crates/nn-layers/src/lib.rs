@@ -5,11 +5,25 @@ mod flatten;
 mod linear;
 mod module;
 mod network;
+mod normalization;
+mod regularization;
+mod residual;
 mod sequential;
+mod weight;
 
 pub use flatten::Flatten;
 pub use linear::Linear;
 pub use module::{Module, Scope};
 pub use network::{Network, PredictError};
+pub use nn_norm::{
+    BatchNorm, BatchRenorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm,
+    Statistics, WeightStandardization,
+};
 pub use nn_ops::Activation;
+pub use nn_regularize::{
+    AlphaDropout, DropConnect, Dropout, FeatureAlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout,
+    StochasticDepth,
+};
+pub use residual::Residual;
 pub use sequential::Sequential;
+pub use weight::WeightTransform;

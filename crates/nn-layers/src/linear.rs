@@ -6,7 +6,7 @@ use nn_core::{Real, Role};
 use nn_graph::Var;
 use nn_init::{FanInUniform, Initializer};
 
-use crate::{Module, Scope};
+use crate::{Module, Scope, WeightTransform};
 
 /// y = x·Wᵀ + b.
 ///
@@ -32,12 +32,14 @@ pub struct Linear {
     weight_init: Arc<dyn Initializer>,
     /// `None` for PyTorch's default, whose bound depends on the width of the input.
     bias_init: Option<Arc<dyn Initializer>>,
+    weight_transform: Option<WeightTransform>,
 }
 
 impl Linear {
     /// A layer with `out` units.
     pub fn new(out: usize) -> Self {
-        Linear { out, has_bias: true, weight_init: Arc::new(FanInUniform::new()), bias_init: None }
+        let weight_init = Arc::new(FanInUniform::new());
+        Linear { out, has_bias: true, weight_init, bias_init: None, weight_transform: None }
     }
 
     /// Whether there is a bias; there is unless told otherwise.
@@ -56,6 +58,13 @@ impl Linear {
     #[must_use]
     pub fn bias_init(self, initializer: impl Initializer + 'static) -> Self {
         Linear { bias_init: Some(Arc::new(initializer)), ..self }
+    }
+
+    /// What happens to the weight before it is multiplied with, for example
+    /// [`DropConnect`](nn_regularize::DropConnect).
+    #[must_use]
+    pub fn weight_transform(self, transform: impl Into<WeightTransform>) -> Self {
+        Linear { weight_transform: Some(transform.into()), ..self }
     }
 }
 
@@ -76,6 +85,7 @@ impl<F: Real> Module<F> for Linear {
             scope.param("weight", &[self.out, features], Role::Weight, Arc::clone(&self.weight_init));
         let bias_init = self.bias_init.clone().unwrap_or_else(|| Arc::new(bias_default));
         let bias = self.has_bias.then(|| scope.param("bias", &[self.out], Role::Bias, bias_init));
+        let weight = self.weight_transform.map_or(weight, |transform| transform.record(scope, weight));
         input.linear(weight, bias)
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use nn_core::{Mode, Real, Role};
 use nn_graph::{Graph, Var};
 use nn_init::Initializer;
+use nn_norm::Statistics;
 
 /// A part of a network: it declares its parameters and records its operations.
 ///
@@ -42,12 +43,24 @@ pub trait Module<F: Real>: Debug + Send + Sync {
 pub struct Scope<'g, F: Real> {
     graph: &'g Graph<F>,
     initializers: RefCell<Vec<Box<dyn Initializer>>>,
+    gathers: Option<Statistics>,
 }
 
 impl<'g, F: Real> Scope<'g, F> {
     /// A scope at the top of a graph.
     pub fn new(graph: &'g Graph<F>) -> Self {
-        Scope { graph, initializers: RefCell::default() }
+        Scope { graph, initializers: RefCell::default(), gathers: None }
+    }
+
+    /// A scope for a pass over the training set that only gathers running statistics, in this way instead of that of
+    /// each norm.
+    pub fn gathering(graph: &'g Graph<F>, statistics: Statistics) -> Self {
+        Scope { gathers: Some(statistics), ..Scope::new(graph) }
+    }
+
+    /// How running statistics are gathered, where the scope says so.
+    pub fn gathers(&self) -> Option<Statistics> {
+        self.gathers
     }
 
     /// The graph.

@@ -49,7 +49,8 @@ impl<F: Real> Network<F> {
     ) -> Result<Self, RecordError> {
         let graph = Graph::for_mode(Mode::Train);
         let scope = Scope::new(&graph);
-        let output = module.record(&scope, graph.placeholder(INPUT, &batched(1, input_shape)));
+        // Two samples, since one has no variance.
+        let output = module.record(&scope, graph.placeholder(INPUT, &batched(2, input_shape)));
         graph.first_error()?;
         let mut params = Arena::zeros(Arc::new(graph.layout()));
         for (i, initializer) in scope.into_initializers().iter().enumerate() {

@@ -25,6 +25,9 @@ pub enum TrainError {
     /// A group of parameters that the network does not have.
     #[error(transparent)]
     Group(#[from] UnmatchedPattern),
+    /// A penalty or constraint on parameters that the network does not have.
+    #[error("penalty or constraint: {0}")]
+    Pattern(#[from] nn_regularize::UnmatchedPattern),
     /// The samples of a data set are not what the network takes.
     #[error("the {set} samples have shape {got:?}, the network takes {expected:?}")]
     InputShape {

@@ -1,7 +1,6 @@
 //! Loss and accuracy of a network on a data set.
 
 use std::fmt;
-use std::sync::Arc;
 
 use nn_core::{Arena, Mode, Op, Real, Step, View};
 use nn_data::Dataset;
@@ -9,6 +8,7 @@ use nn_graph::{Graph, Plan, Plans, RecordError};
 use nn_layers::Network;
 
 use crate::TrainError;
+use crate::objective::Objective;
 
 /// Mean loss and accuracy over a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,7 +80,7 @@ pub(crate) const TARGETS: &str = "targets";
 /// the gradient.
 pub(crate) fn plan_for<F: Real>(
     network: &Network<F>,
-    loss: &Arc<dyn Op<F>>,
+    objective: &Objective<F>,
     data: &Dataset<F>,
     batch: usize,
     mode: Mode,
@@ -90,7 +90,7 @@ pub(crate) fn plan_for<F: Real>(
     let inputs = graph.placeholder(INPUTS, &with_batch(data.input_shape()));
     let targets = graph.placeholder(TARGETS, &with_batch(data.target_shape()));
     let outputs = network.record(&graph, inputs);
-    let cost = graph.apply(Arc::clone(loss), &[outputs, targets]);
+    let cost = objective.record(&graph, outputs, targets);
     let mut plan = match mode {
         Mode::Train => graph.training_plan(cost, &[outputs, cost])?,
         Mode::Eval => graph.forward_plan(&[outputs, cost])?,
@@ -113,22 +113,21 @@ pub fn evaluate<F: Real>(
     loss: impl Op<F> + 'static,
     data: &Dataset<F>,
 ) -> Result<Evaluation, TrainError> {
-    let loss: Arc<dyn Op<F>> = Arc::new(loss);
-    evaluate_with(network, &loss, data, &mut Plans::new())
+    evaluate_with(network, &Objective::new(loss), data, &mut Plans::new())
 }
 
 /// As [`evaluate`], with plans that are kept from call to call.
 pub(crate) fn evaluate_with<F: Real>(
     network: &Network<F>,
-    loss: &Arc<dyn Op<F>>,
+    objective: &Objective<F>,
     data: &Dataset<F>,
     plans: &mut Plans<F>,
 ) -> Result<Evaluation, TrainError> {
     let mut tally = Tally::default();
     let samples: Vec<usize> = (0..data.len()).collect();
     for batch in samples.chunks(EVALUATION_BATCH) {
-        let plan =
-            plans.get(batch.len(), Mode::Eval, || plan_for(network, loss, data, batch.len(), Mode::Eval))?;
+        let plan = plans
+            .get(batch.len(), Mode::Eval, || plan_for(network, objective, data, batch.len(), Mode::Eval))?;
         run_batch(plan, network.params(), data, batch, &Step::default())?;
         tally_batch(&mut tally, plan, data)?;
     }

@@ -8,7 +8,9 @@ use nn_gradcheck::{GradCheck, Report};
 use nn_layers::Network;
 
 use crate::TrainError;
+
 use crate::evaluate::{plan_for, run_batch};
+use crate::objective::Objective;
 
 /// Compares the derived gradient of a network's loss on `data`, taken as one batch, with central differences, for
 /// every parameter.
@@ -34,8 +36,18 @@ pub fn check_gradient(
     loss: impl Op<f64> + 'static,
     data: &Dataset<f64>,
 ) -> Result<Report, TrainError> {
-    let loss: Arc<dyn Op<f64>> = Arc::new(loss);
-    let mut plan = plan_for(network, &loss, data, data.len(), Mode::Train)?;
+    check_objective(check, network, &Objective::new(loss), data)
+}
+
+/// As [`check_gradient`], with penalties.
+pub(crate) fn check_objective(
+    check: &GradCheck,
+    network: &mut Network<f64>,
+    objective: &Objective<f64>,
+    data: &Dataset<f64>,
+) -> Result<Report, TrainError> {
+    objective.check(network.params().layout())?;
+    let mut plan = plan_for(network, objective, data, data.len(), Mode::Train)?;
     let samples: Vec<usize> = (0..data.len()).collect();
     let mut gradient = Arena::zeros(Arc::clone(network.params().layout()));
     run_batch(&mut plan, network.params(), data, &samples, &Step::default())?;

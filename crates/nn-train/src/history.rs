@@ -36,6 +36,9 @@ impl fmt::Display for EpochRecord {
 pub struct History {
     /// One record an epoch.
     pub epochs: Vec<EpochRecord>,
+    /// What is allowed, but hardly meant: a rule that works on the whole training set, fed with mini-batches. Written to
+    /// the standard error too, unless nothing is to be shown.
+    pub warnings: Vec<String>,
 }
 
 impl History {

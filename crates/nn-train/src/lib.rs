@@ -4,6 +4,7 @@ mod error;
 mod evaluate;
 mod gradient;
 mod history;
+mod objective;
 mod progress;
 mod session;
 mod trainer;
@@ -22,8 +23,10 @@ pub use nn_graph as graph;
 pub use nn_init as init;
 pub use nn_layers as layers;
 pub use nn_loss as loss;
+pub use nn_norm as norm;
 pub use nn_ops as ops;
 pub use nn_optim as optim;
+pub use nn_regularize as regularize;
 pub use nn_schedule as schedule;
 
 /// What most programs need: `use nn_train::prelude::*;`.
@@ -35,9 +38,12 @@ pub mod prelude {
     pub use nn_data::{Batches, Dataset, Standardizer};
     pub use nn_gradcheck::GradCheck;
     pub use nn_graph::{Graph, Plan, Plans, Var};
-    pub use nn_layers::{Activation, Flatten, Linear, Module, Network, Scope, Sequential};
+    pub use nn_layers::{
+        Activation, BatchNorm, Dropout, Flatten, Linear, Module, Network, Scope, Sequential,
+    };
     pub use nn_loss::{BinaryCrossEntropyWithLogits, MeanSquaredError, Reduction, SoftmaxCrossEntropy};
     pub use nn_optim::{Adam, Momentum, Nesterov, Optimizer, Rule, Sgd};
+    pub use nn_regularize::L2;
     pub use nn_schedule::Schedule;
 }
 

@@ -44,6 +44,13 @@ impl Display {
         Display { progress, bar, shown: Instant::now(), samples: 0, began: Instant::now() }
     }
 
+    /// Before the first step.
+    pub(crate) fn warn(&self, warnings: &[String]) {
+        if self.progress != Progress::Silent {
+            warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        }
+    }
+
     /// A step is done; `so_far` is asked for only when it will be shown.
     pub(crate) fn step(
         &mut self,

@@ -8,8 +8,10 @@ use nn_data::{Batches, Dataset};
 use nn_graph::{NonFinite, Plan, Plans};
 use nn_layers::Network;
 use nn_optim::Optimizer;
+use nn_regularize::{Constraint, OnParams};
 
 use crate::evaluate::{Tally, evaluate_with, plan_for, run_batch, tally_batch};
+use crate::objective::choose;
 use crate::progress::Display;
 use crate::{EpochRecord, History, TrainError, Trainer};
 
@@ -24,7 +26,10 @@ pub(crate) struct Session<'a, F: Real> {
     data: &'a Dataset<F>,
     batches: Batches,
     optimizer: Optimizer<F>,
+    constraints: Vec<OnParams<Arc<dyn Constraint<F>>>>,
     gradient: Arena<F>,
+    /// The point at which the rule wants the gradient, where that is not at the parameters.
+    ahead: Option<Arena<F>>,
     plans: Plans<F>,
     validation_plans: Plans<F>,
     streams: Streams,
@@ -54,6 +59,12 @@ impl<'a, F: Real> Session<'a, F> {
         let gradient = Arena::zeros(Arc::clone(params.layout()));
         let mut optimizer = trainer.optimizer.clone();
         optimizer.fix_layout(params.layout())?;
+        trainer.objective.check(params.layout())?;
+        let constrain = |(constraint, pattern): &(Arc<dyn Constraint<F>>, Option<String>)| {
+            choose(Arc::clone(constraint), params.layout(), pattern.as_deref())
+        };
+        let constraints = trainer.constraints.iter().map(constrain).collect::<Result<_, _>>()?;
+        let ahead = optimizer.rule().look_ahead().map(|_| gradient.clone());
         let snapshot = Snapshot { step: 0, params, optimizer: optimizer.clone() };
         let (plans, validation_plans) = (Plans::new(), Plans::new());
         let mut session = Session {
@@ -62,7 +73,9 @@ impl<'a, F: Real> Session<'a, F> {
             data,
             batches,
             optimizer,
+            constraints,
             gradient,
+            ahead,
             plans,
             validation_plans,
             streams,
@@ -76,7 +89,8 @@ impl<'a, F: Real> Session<'a, F> {
     pub(crate) fn run(mut self, validation: Option<&Dataset<F>>) -> Result<History, TrainError> {
         let per_epoch = self.batches.len() as u64;
         let mut display = Display::new(self.trainer.progress, self.trainer.epochs * per_epoch);
-        let mut history = History::default();
+        let mut history = History { warnings: self.warnings(), ..History::default() };
+        display.warn(&history.warnings);
         let mut batches = self.batches.clone();
         for epoch in 0..self.trainer.epochs {
             let (began, mut tally) = (Instant::now(), Tally::default());
@@ -87,7 +101,7 @@ impl<'a, F: Real> Session<'a, F> {
                     return Err(self.recover(step, loss)?);
                 }
                 self.save_snapshot(step);
-                self.update(step)?;
+                self.update(step, loss)?;
                 let data = self.data;
                 tally_batch(&mut tally, self.plan(batch.len())?, data)?;
                 display.step(step, epoch + 1, batch.len(), || tally.evaluation());
@@ -106,14 +120,24 @@ impl<'a, F: Real> Session<'a, F> {
         Ok(history)
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let (rule, batch, samples) = (self.optimizer.rule(), self.trainer.batch_size, self.data.len());
+        let misfed = rule.full_batch_only() && batch < samples;
+        let warning = || {
+            let rule = rule.name();
+            format!("{rule} works on the whole training set, but a batch is {batch} of {samples} samples")
+        };
+        misfed.then(warning).into_iter().collect()
+    }
+
     fn validate(&mut self, data: &Dataset<F>) -> Result<crate::Evaluation, TrainError> {
-        evaluate_with(self.network, &self.trainer.loss, data, &mut self.validation_plans)
+        evaluate_with(self.network, &self.trainer.objective, data, &mut self.validation_plans)
     }
 
     /// The plan for a batch of this size, recorded when it is asked for the first time.
     fn plan(&mut self, batch: usize) -> Result<&mut Plan<F>, TrainError> {
         let Session { trainer, network, data, plans, .. } = self;
-        plans.get(batch, Mode::Train, || Ok(plan_for(network, &trainer.loss, data, batch, Mode::Train)?))
+        plans.get(batch, Mode::Train, || Ok(plan_for(network, &trainer.objective, data, batch, Mode::Train)?))
     }
 
     fn at(&self, step: u64) -> Step {
@@ -123,18 +147,25 @@ impl<'a, F: Real> Session<'a, F> {
     /// The loss of a step and, if it is finite, its gradient.
     fn gradient(&mut self, step: u64, batch: &[usize]) -> Result<F, TrainError> {
         let at = self.at(step);
-        let Session { trainer, network, data, plans, gradient, .. } = self;
-        let record = || plan_for(network, &trainer.loss, data, batch.len(), Mode::Train);
+        let Session { trainer, network, data, plans, gradient, optimizer, ahead, .. } = self;
+        let record = || plan_for(network, &trainer.objective, data, batch.len(), Mode::Train);
         let plan = plans.get(batch.len(), Mode::Train, record)?;
-        run_batch(plan, network.params(), data, batch, &at)?;
-        let loss = plan.cost(network.params());
+        let params = match ahead {
+            Some(ahead) => {
+                optimizer.look_ahead(network.params(), ahead);
+                &*ahead
+            }
+            None => network.params(),
+        };
+        run_batch(plan, params, data, batch, &at)?;
+        let loss = plan.cost(params);
         if loss.is_finite() {
-            plan.backward(network.params(), gradient, &at);
+            plan.backward(params, gradient, &at);
         }
         Ok(loss)
     }
 
-    fn update(&mut self, step: u64) -> Result<(), TrainError> {
+    fn update(&mut self, step: u64, loss: F) -> Result<(), TrainError> {
         let epochs = step as f64 / self.batches.len() as f64;
         if let Some(schedule) = &self.trainer.schedule {
             self.optimizer.set_learning_rate(schedule.at(epochs))?;
@@ -142,7 +173,8 @@ impl<'a, F: Real> Session<'a, F> {
         if let Some(hyperparameters) = &self.trainer.hyperparameters {
             (hyperparameters.0)(epochs, &mut self.optimizer)?;
         }
-        self.optimizer.step(self.network.params_mut(), &self.gradient);
+        self.optimizer.step_with_cost(self.network.params_mut(), &self.gradient, loss.to_f64());
+        self.constraints.iter().for_each(|constraint| constraint.apply(self.network.params_mut()));
         Ok(())
     }
 
@@ -167,11 +199,11 @@ impl<'a, F: Real> Session<'a, F> {
         };
         let batch = self.batch(failed);
         let Session { network, plans, trainer, data, .. } = self;
-        let record = || plan_for(network, &trainer.loss, data, batch.len(), Mode::Train);
+        let record = || plan_for(network, &trainer.objective, data, batch.len(), Mode::Train);
         let plan = plans.get(batch.len(), Mode::Train, record)?;
         let found = plan.find_non_finite(network.params(), &at)?;
         let first =
-            found.unwrap_or(NonFinite::Operation { path: String::new(), op: self.trainer.loss.name() });
+            found.unwrap_or(NonFinite::Operation { path: String::new(), op: self.trainer.objective.name() });
         if failed == 0 {
             return Ok(error(failed, first));
         }
@@ -180,9 +212,9 @@ impl<'a, F: Real> Session<'a, F> {
         self.optimizer.clone_from(&self.snapshot.optimizer);
         for step in self.snapshot.step..=last_good {
             let batch = self.batch(step);
-            self.gradient(step, &batch)?;
+            let loss = self.gradient(step, &batch)?;
             if step < last_good {
-                self.update(step)?;
+                self.update(step, loss)?;
             }
         }
         Ok(match self.gradient.first_non_finite() {

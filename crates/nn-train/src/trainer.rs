@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use nn_core::{Op, RangeError, Real};
 use nn_data::Dataset;
+use nn_gradcheck::{GradCheck, Report};
 use nn_layers::Network;
 use nn_optim::{Optimizer, Rule};
+use nn_regularize::{Constraint, Penalty};
 use nn_schedule::Schedule;
 
+use crate::gradient::check_objective;
+use crate::objective::Objective;
 use crate::session::Session;
 use crate::{History, Progress, TrainError};
 
@@ -25,6 +29,8 @@ use crate::{History, Progress, TrainError};
 /// | [`seed`](Trainer::seed) | 0 |
 /// | [`schedule`](Trainer::schedule) | the learning rate of the rule, constant |
 /// | [`hyperparameters`](Trainer::hyperparameters) | those of the rule, constant |
+/// | [`penalty`](Trainer::penalty) | none |
+/// | [`constraint`](Trainer::constraint) | none |
 /// | [`threads`](Trainer::threads) | rayon's global pool: all cores |
 /// | [`progress`](Trainer::progress) | a bar in a terminal, a line per epoch |
 ///
@@ -43,10 +49,12 @@ use crate::{History, Progress, TrainError};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Trainer<F: Real> {
-    pub(crate) loss: Arc<dyn Op<F>>,
+    pub(crate) objective: Objective<F>,
     pub(crate) optimizer: Optimizer<F>,
     pub(crate) schedule: Option<Arc<dyn Schedule>>,
     pub(crate) hyperparameters: Option<Hyperparameters<F>>,
+    /// Each with the pattern of the parameters that it is on; all weights where there is none.
+    pub(crate) constraints: Vec<(Arc<dyn Constraint<F>>, Option<String>)>,
     pub(crate) epochs: u64,
     pub(crate) batch_size: usize,
     pub(crate) drop_last: bool,
@@ -76,10 +84,11 @@ impl<F: Real> Trainer<F> {
     /// Trains with an optimizer that has settings of its own, such as weight decay.
     pub fn with_optimizer(loss: impl Op<F> + 'static, optimizer: Optimizer<F>) -> Self {
         Trainer {
-            loss: Arc::new(loss),
+            objective: Objective::new(loss),
             optimizer,
             schedule: None,
             hyperparameters: None,
+            constraints: vec![],
             epochs: 10,
             batch_size: 64,
             drop_last: false,
@@ -145,6 +154,37 @@ impl<F: Real> Trainer<F> {
         Trainer { hyperparameters: Some(Hyperparameters(Arc::new(set))), ..self }
     }
 
+    /// Adds a penalty on all weights to the cost, for example [`L2`](nn_regularize::L2).
+    ///
+    /// It is part of what is reported, as the loss of training and of validation, so that the curve falls as it should.
+    #[must_use]
+    pub fn penalty(mut self, penalty: impl Penalty<F> + Op<F> + 'static) -> Self {
+        self.objective.add(penalty, None);
+        self
+    }
+
+    /// As [`penalty`](Self::penalty), on the trained parameters whose names match a pattern, in which `*` stands for
+    /// anything.
+    #[must_use]
+    pub fn penalty_on(mut self, pattern: &str, penalty: impl Penalty<F> + Op<F> + 'static) -> Self {
+        self.objective.add(penalty, Some(pattern));
+        self
+    }
+
+    /// Puts all weights back into a set after each update, for example [`MaxNorm`](nn_regularize::MaxNorm).
+    #[must_use]
+    pub fn constraint(mut self, constraint: impl Constraint<F> + 'static) -> Self {
+        self.constraints.push((Arc::new(constraint), None));
+        self
+    }
+
+    /// As [`constraint`](Self::constraint), on the trained parameters whose names match a pattern.
+    #[must_use]
+    pub fn constraint_on(mut self, pattern: &str, constraint: impl Constraint<F> + 'static) -> Self {
+        self.constraints.push((Arc::new(constraint), Some(pattern.to_owned())));
+        self
+    }
+
     /// Trains on this many threads instead of rayon's global pool. It changes the time, not the result.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
@@ -160,8 +200,8 @@ impl<F: Real> Trainer<F> {
     /// Trains the network.
     ///
     /// # Errors
-    /// Before the first step: when the data do not suit the network or the loss, have no samples, or the batch size
-    /// is 0. Later: when the loss becomes infinite or NaN ([`TrainError::NonFinite`]); the network then has the
+    /// Before the first step: when the data do not suit the network or the loss, have no samples, the batch size is 0,
+    /// or a pattern matches no parameter. Later: when the loss becomes infinite or NaN ([`TrainError::NonFinite`]); the network then has the
     /// parameters of the last step whose loss and gradient were finite.
     pub fn fit(
         &self,
@@ -179,6 +219,22 @@ impl<F: Real> Trainer<F> {
         let failed = |e: rayon::ThreadPoolBuildError| TrainError::Threads { threads, message: e.to_string() };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(failed)?;
         pool.install(|| Session::new(self, network, train)?.run(validation))
+    }
+}
+
+impl Trainer<f64> {
+    /// Compares the derived gradient of the cost, penalties included, on `data`, taken as one batch, with numerical
+    /// differences; see [`check_gradient`](crate::check_gradient).
+    ///
+    /// # Errors
+    /// When the data do not suit the network or the loss, or a pattern matches no parameter.
+    pub fn check_gradient(
+        &self,
+        check: &GradCheck,
+        network: &mut Network<f64>,
+        data: &Dataset<f64>,
+    ) -> Result<Report, TrainError> {
+        check_objective(check, network, &self.objective, data)
     }
 }
 
