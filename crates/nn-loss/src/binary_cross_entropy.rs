@@ -1,149 +1,121 @@
-//! Cross-entropy of two classes, from logits.
+//! Cross-entropy of two classes, from probabilities.
 
-use ndarray::{Array, ArrayD, ArrayRef, Dimension};
-use nn_core::{
-    EvaluateError, Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, ValueError, View, ViewMut,
-};
-use nn_ops::simd::dispatch;
+use std::sync::Arc;
 
-use crate::elementwise;
-use crate::reduction::{Reduction, eager_gradient, eager_loss, saved_view, write_scaled};
+use ndarray::ArrayD;
+use nn_core::{Grad, Io, Memory, Op, Outline, RangeError, Real, ShapeError, Step, ValueError, View, ViewMut};
 
-const NAME: &str = "binary_cross_entropy_with_logits";
+use crate::check;
+use crate::eager::prediction_and_target;
+use crate::elementwise::{self, Elementwise};
+use crate::reduction::Reduction;
 
-/// The cross-entropy of independent yes-or-no answers, from logits, as `torch.nn.BCEWithLogitsLoss`.
+/// 1e-12 in single precision, as in PyTorch.
+const LEAST_VARIANCE: f64 = 1e-12f32 as f64;
+
+/// The cross-entropy of independent yes-or-no answers, from probabilities, as `torch.nn.BCELoss`.
 ///
-/// lᵢ = −tᵢ ln σ(zᵢ) − (1 − tᵢ) ln(1 − σ(zᵢ)), computed as max(zᵢ, 0) − zᵢtᵢ + ln(1 + e^(−|zᵢ|)), which does not
-/// overflow and loses nothing to cancellation where σ(z) is near 0 or 1.
+/// lᵢ = −wᵢ(tᵢ ln pᵢ + (1 − tᵢ) ln(1 − pᵢ)), where no logarithm counts as less than −100, so that p = 0 and p = 1 cost 100
+/// at most. [`BinaryCrossEntropyWithLogits`](crate::BinaryCrossEntropyWithLogits) is more accurate; take it where the
+/// values before the sigmoid are at hand.
 ///
-/// - Inputs: logits z and targets t of any one shape, which must not be empty; every t in \[0, 1\].
-/// - Output: the mean over **all elements** (not only over cases), the sum, or lᵢ in the shape of the inputs.
-/// - Gradients: ∂lᵢ/∂zᵢ = σ(zᵢ) − tᵢ and ∂lᵢ/∂tᵢ = −zᵢ.
-///
-/// The cost that texts on autoencoders use, the sum over the outputs of a case averaged over the m cases, is the sum
-/// divided by m, or equally the mean times the number of outputs.
+/// - Inputs: predictions p and targets t of any one shape, which must not be empty; all in \[0, 1\] (not NaN).
+/// - Output: the mean over **all elements** (whatever the weights), the sum, or lᵢ in the shape of the inputs.
+/// - Gradients: ∂lᵢ/∂pᵢ = wᵢ(pᵢ − tᵢ)/max(pᵢ(1 − pᵢ), 1e-12) as in PyTorch, and
+///   ∂lᵢ/∂tᵢ = wᵢ(ln(1 − pᵢ) − ln pᵢ) with the same limit of −100 (where PyTorch has ±∞).
+/// - [`weight`](Self::weight): in \[0, ∞), 1 by default.
 ///
 /// ```
 /// use ndarray::array;
-/// use nn_loss::BinaryCrossEntropyWithLogits;
+/// use nn_loss::BinaryCrossEntropy;
 ///
-/// let (z, t) = (array![0.0, 1000.0, -1000.0], array![1.0, 1.0, 1.0]);
-/// let (cost, dz) = BinaryCrossEntropyWithLogits::new().loss_and_gradient(&z, &t).unwrap();
-/// assert_eq!(cost, (2f64.ln() + 0.0 + 1000.0) / 3.0);
-/// assert_eq!(dz, array![-0.5, 0.0, -1.0] / 3.0);
+/// let (cost, dp) = BinaryCrossEntropy::new().loss_and_gradient(&array![0.5, 0.0], &array![1.0, 0.0]).unwrap();
+/// assert_eq!((cost, dp), (2f64.ln() / 2.0, array![-1.0, 0.0]));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct BinaryCrossEntropyWithLogits {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BinaryCrossEntropy {
     /// How the losses of the elements are combined; the mean by default.
     pub reduction: Reduction,
+    weight: Option<Arc<ArrayD<f64>>>,
 }
 
-impl BinaryCrossEntropyWithLogits {
-    /// The mean over all elements.
+prediction_and_target!(BinaryCrossEntropy);
+
+impl BinaryCrossEntropy {
+    /// The mean over all elements, without weights.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With another reduction.
-    #[must_use]
-    pub fn reduction(self, reduction: Reduction) -> Self {
-        BinaryCrossEntropyWithLogits { reduction }
-    }
-
-    /// The loss of logits on plain arrays: a scalar, or an array for [`Reduction::None`].
+    /// Weights of the elements, an array that can be broadcast to the predictions.
     ///
     /// # Errors
-    /// When the shapes differ or are empty, or a target lies outside \[0, 1\].
-    pub fn loss<F: Real, D: Dimension>(
-        &self,
-        logits: &ArrayRef<F, D>,
-        target: &ArrayRef<F, D>,
-    ) -> Result<ArrayD<F>, EvaluateError> {
-        eager_loss(self, logits, target)
-    }
-
-    /// The loss on plain arrays and its gradient with respect to the logits.
-    ///
-    /// With [`Reduction::None`] it is that of the sum.
-    ///
-    /// # Errors
-    /// When the shapes differ or are empty, or a target lies outside \[0, 1\].
-    pub fn loss_and_gradient<F: Real, D: Dimension>(
-        &self,
-        logits: &ArrayRef<F, D>,
-        target: &ArrayRef<F, D>,
-    ) -> Result<(F, Array<F, D>), EvaluateError> {
-        eager_gradient(self, logits, target)
+    /// When a weight is not in \[0, ∞).
+    pub fn weight(self, weight: ArrayD<f64>) -> Result<Self, RangeError> {
+        let weight = Some(check::weights("BinaryCrossEntropy", "weight", weight)?);
+        Ok(BinaryCrossEntropy { weight, ..self })
     }
 }
 
-fn is_probability<F: Real>(t: F) -> bool {
-    t >= F::zero() && t <= F::one()
+impl Elementwise<3> for BinaryCrossEntropy {
+    const NAME: &'static str = "binary_cross_entropy";
+    const CONSTANTS: usize = 1;
+
+    #[inline(always)]
+    fn loss<F: Real>(&self, [p, t, w]: [F; 3]) -> F {
+        let (yes, no) = logarithms(p);
+        -w * (t * yes + (F::one() - t) * no)
+    }
+
+    #[inline(always)]
+    fn slopes<F: Real>(&self, [p, t, w]: [F; 3]) -> [F; 3] {
+        let (yes, no) = logarithms(p);
+        let variance = (p * (F::one() - p)).max(F::from_f64(LEAST_VARIANCE));
+        [w * ((p - t) / variance), w * (no - yes), F::zero()]
+    }
+
+    fn constants(&self) -> [Option<&ArrayD<f64>>; 2] {
+        [self.weight.as_deref(), None]
+    }
 }
 
-/// Whether all are probabilities; NaN is none.
-fn all_probabilities<F: Real>(targets: &[F]) -> bool {
-    dispatch(
-        #[inline(always)]
-        move || targets.iter().fold(true, |all, &t| all & (t >= F::zero()) & (t <= F::one())),
-    )
+/// ln p and ln(1 − p), −100 at least.
+#[inline(always)]
+fn logarithms<F: Real>(p: F) -> (F, F) {
+    let least = F::from_f64(-100.0);
+    (p.ln().max(least), (-p).ln_1p().max(least))
 }
 
-impl<F: Real> Op<F> for BinaryCrossEntropyWithLogits {
+impl<F: Real> Op<F> for BinaryCrossEntropy {
     fn name(&self) -> &'static str {
-        NAME
+        Self::NAME
     }
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        Ok(elementwise::outline(NAME, self.reduction, inputs)?.reads_inputs(&[0]))
+        elementwise::outline(self, self.reduction, inputs)
     }
 
     fn check(&self, inputs: &[View<'_, F>]) -> Result<(), ValueError> {
-        if inputs[1].as_slice_memory_order().is_some_and(all_probabilities) {
-            return Ok(());
-        }
-        match inputs[1].indexed_iter().find(|&(_, &t)| !is_probability(t)) {
-            None => Ok(()),
-            Some((index, value)) => {
-                let expected = "a probability from 0 to 1".to_owned();
-                let (index, value) = (index.slice().to_vec(), value.to_f64());
-                Err(ValueError { op: NAME, input: 1, index, value, expected })
-            }
-        }
+        check::probabilities(Self::NAME, 0, &inputs[0])?;
+        check::probabilities(Self::NAME, 1, &inputs[1])
     }
 
     fn has_check(&self) -> bool {
         true
     }
 
-    /// Saves σ(z) − t.
-    fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
-        elementwise::forward(
-            self.reduction,
-            inputs,
-            output,
-            memory.saved,
-            #[inline(always)]
-            |z, t| {
-                let (zero, one) = (F::zero(), F::one());
-                let e = (-z.abs()).exp();
-                let sigmoid = (if z < zero { e } else { one }) / (one + e);
-                (z.max(zero) - z * t + e.ln_1p(), sigmoid - t)
-            },
-        );
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
+        elementwise::forward(self, self.reduction, inputs, output);
     }
 
     fn backward(
         &self,
         _: &Step,
         io: &Io<'_, '_, F>,
-        memory: Memory<'_, F>,
+        _: Memory<'_, F>,
         d_output: View<'_, F>,
         d_inputs: &mut [Grad<'_, F>],
     ) {
-        let logits = io.input(0);
-        let weight = self.reduction.weight(logits.len());
-        write_scaled(&saved_view(memory.saved, logits.shape()), weight, &d_output, &mut d_inputs[0]);
-        write_scaled(&logits, -weight, &d_output, &mut d_inputs[1]);
+        elementwise::backward(self, self.reduction, io, &d_output, d_inputs);
     }
 }

@@ -1,12 +1,10 @@
 //! The squared error.
 
-use ndarray::{Array, ArrayD, ArrayRef, Dimension};
-use nn_core::{EvaluateError, Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
+use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
 
-use crate::elementwise;
-use crate::reduction::{Reduction, eager_gradient, eager_loss, saved_view, write_scaled};
-
-const NAME: &str = "mean_squared_error";
+use crate::eager::prediction_and_target;
+use crate::elementwise::{self, Elementwise};
+use crate::reduction::Reduction;
 
 /// The squared error lᵢ = (yᵢ − tᵢ)² of predictions y and targets t, as `torch.nn.MSELoss`.
 ///
@@ -32,80 +30,51 @@ pub struct MeanSquaredError {
     pub reduction: Reduction,
 }
 
+prediction_and_target!(MeanSquaredError);
+
 impl MeanSquaredError {
     /// The mean over all elements.
     pub fn new() -> Self {
         Self::default()
     }
+}
 
-    /// With another reduction.
-    #[must_use]
-    pub fn reduction(self, reduction: Reduction) -> Self {
-        MeanSquaredError { reduction }
+impl Elementwise<2> for MeanSquaredError {
+    const NAME: &'static str = "mean_squared_error";
+
+    #[inline(always)]
+    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
+        (y - t) * (y - t)
     }
 
-    /// The loss of predictions on plain arrays: a scalar, or an array for [`Reduction::None`].
-    ///
-    /// # Errors
-    /// When the shapes differ or are empty.
-    pub fn loss<F: Real, D: Dimension>(
-        &self,
-        prediction: &ArrayRef<F, D>,
-        target: &ArrayRef<F, D>,
-    ) -> Result<ArrayD<F>, EvaluateError> {
-        eager_loss(self, prediction, target)
-    }
-
-    /// The loss on plain arrays and its gradient with respect to the predictions.
-    ///
-    /// With [`Reduction::None`] it is that of the sum.
-    ///
-    /// # Errors
-    /// When the shapes differ or are empty.
-    pub fn loss_and_gradient<F: Real, D: Dimension>(
-        &self,
-        prediction: &ArrayRef<F, D>,
-        target: &ArrayRef<F, D>,
-    ) -> Result<(F, Array<F, D>), EvaluateError> {
-        eager_gradient(self, prediction, target)
+    #[inline(always)]
+    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
+        let d = (y - t) + (y - t);
+        [d, -d]
     }
 }
 
 impl<F: Real> Op<F> for MeanSquaredError {
     fn name(&self) -> &'static str {
-        NAME
+        Self::NAME
     }
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        elementwise::outline(NAME, self.reduction, inputs)
+        elementwise::outline(self, self.reduction, inputs)
     }
 
-    /// Saves y − t.
-    fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
-        elementwise::forward(
-            self.reduction,
-            inputs,
-            output,
-            memory.saved,
-            #[inline(always)]
-            |y, t| ((y - t) * (y - t), y - t),
-        );
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
+        elementwise::forward(self, self.reduction, inputs, output);
     }
 
     fn backward(
         &self,
         _: &Step,
-        _: &Io<'_, '_, F>,
-        memory: Memory<'_, F>,
+        io: &Io<'_, '_, F>,
+        _: Memory<'_, F>,
         d_output: View<'_, F>,
         d_inputs: &mut [Grad<'_, F>],
     ) {
-        let two = F::one() + F::one();
-        let factor = two * self.reduction.weight(memory.saved.len());
-        for (d_input, factor) in d_inputs.iter_mut().zip([factor, -factor]) {
-            if let Some(shape) = d_input.target().map(|(target, _)| target.raw_dim()) {
-                write_scaled(&saved_view(memory.saved, shape.slice()), factor, &d_output, d_input);
-            }
-        }
+        elementwise::backward(self, self.reduction, io, &d_output, d_inputs);
     }
 }

@@ -1,34 +1,50 @@
 //! Cross-entropy of C classes, fused with softmax.
 
-use ndarray::{Array2, ArrayD, ArrayRef1, ArrayRef2, ArrayView1, ArrayView2, Axis, Dimension, Ix1, Ix2};
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayView1, ArrayViewMut1, IxDyn};
 use nn_core::{
-    EvaluateError, Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, ValueError, View, ViewMut,
+    Grad, Io, Memory, Op, Outline, RangeError, Real, ShapeError, Step, ValueError, View, ViewMut, check_range,
 };
 use nn_ops::simd::dispatch;
-use nn_ops::{max_value, sum};
+use nn_ops::sum;
 
-use crate::reduction::{
-    Reduction, check_inputs, eager_gradient, eager_loss, saved_view, write_losses, write_scaled,
-};
+use crate::check;
+use crate::classes::{self, class_of, is_ignored};
+use crate::eager::prediction_and_target;
+use crate::reduction::{Reduction, write_losses};
+use crate::rows::{self, LANES, Rows, RowsMut, largest, update};
 
 const NAME: &str = "softmax_cross_entropy";
+const OWNER: &str = "SoftmaxCrossEntropy";
 /// Elements of short rows that are worked on together, so that `exp` runs over long stretches.
 const GROUP: usize = 1024;
 /// Rows that are worked on together.
 const ROWS: usize = 64;
+/// Elements that are summed up in the scalar type.
+const BLOCK: usize = 4096;
 
 /// The cross-entropy of one class out of C, from logits, as `torch.nn.CrossEntropyLoss`.
 ///
 /// With ŷᵢ = softmax(zᵢ) and class tᵢ of case i, lᵢ = −ln ŷᵢ,ₜᵢ = ln Σⱼ e^(zᵢⱼ − max zᵢ) − (zᵢ,ₜᵢ − max zᵢ), which
-/// neither overflows nor takes the logarithm of 0.
+/// neither overflows nor takes the logarithm of 0. With weights w of the classes and [label
+/// smoothing](Self::label_smoothing) ε, lᵢ = −(1 − ε)·w_tᵢ ln ŷᵢ,ₜᵢ − ε/C·Σⱼ wⱼ ln ŷᵢⱼ.
 ///
 /// - Inputs: logits z of shape `[m, C]`, and the classes t of shape `[m]`: whole numbers from 0 to C − 1, stored as the
-///   scalar type. Neither m nor C may be 0.
-/// - Output: the mean over the m cases, the sum, or lᵢ in the shape `[m]`.
-/// - Gradients: ∂lᵢ/∂zᵢ = ŷᵢ − yᵢ, where yᵢ is 1 at class tᵢ and 0 elsewhere; 0 for the classes.
+///   scalar type; or `[m, C, d…]` and `[m, d…]`, a class for each place. No axis may be 0 long.
+/// - Output: the mean Σlᵢ/Σw_tᵢ, which without weights is that over all places; the sum; or lᵢ in the shape of the
+///   classes.
+/// - Gradients: ∂lᵢ/∂zᵢ = ŷᵢ − yᵢ, where yᵢ is 1 at class tᵢ and 0 elsewhere (with weights and smoothing
+///   aᵢŷᵢⱼ − (1 − ε)w_tᵢyᵢⱼ − ε/C·wⱼ, where aᵢ = (1 − ε)w_tᵢ + ε/C·Σⱼwⱼ); 0 for the classes.
+/// - [`class_weights`](Self::class_weights): in \[0, ∞), 1 by default; ε: in \[0, 1\], 0 by default;
+///   [`ignore_index`](Self::ignore_index): none by default (PyTorch: −100).
 ///
-/// The forward pass leaves ŷ − y behind, so that the backward pass is one scaled copy. Without
-/// [`check`](Op::check), a class out of range makes `forward` panic.
+/// A place whose target is the ignored one costs nothing, does not count in the mean, and has the gradient 0. The mean
+/// over a batch in which **all** are ignored, or have the weight 0, is 0 with the gradient 0 (PyTorch: NaN). A class
+/// without samples in the batch changes nothing.
+///
+/// The forward pass leaves the numerators of ŷ behind, so that the backward pass is one scaled copy. Without
+/// [`check`](Op::check), a class out of range makes `forward` panic. Smoothing: Szegedy et al. (2016), section 7.
 ///
 /// ```
 /// use ndarray::array;
@@ -41,12 +57,22 @@ const ROWS: usize = 64;
 ///
 /// let error = SoftmaxCrossEntropy::new().loss(&logits, &array![0.0, 2.0]).unwrap_err();
 /// assert_eq!(error.to_string(), "softmax_cross_entropy: input 1 holds 2 at [1], expected a class from 0 to 1");
+///
+/// let weighted = SoftmaxCrossEntropy::new().class_weights(&[1.0, 3.0])?.ignore_index(-1);
+/// let cost = weighted.loss(&array![[0.0, 3f64.ln()], [0.0, 0.0], [9.0, 9.0]], &array![0.0, 1.0, -1.0]).unwrap();
+/// assert!((cost[[]] - (4f64.ln() + 3.0 * 2f64.ln()) / (1.0 + 3.0)).abs() < 1e-15);
+/// # Ok::<(), nn_core::RangeError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SoftmaxCrossEntropy {
     /// How the losses of the cases are combined; the mean by default.
     pub reduction: Reduction,
+    class_weights: Option<Arc<ArrayD<f64>>>,
+    ignore_index: Option<i64>,
+    label_smoothing: f64,
 }
+
+prediction_and_target!(SoftmaxCrossEntropy);
 
 impl SoftmaxCrossEntropy {
     /// The mean over the cases.
@@ -54,59 +80,183 @@ impl SoftmaxCrossEntropy {
         Self::default()
     }
 
-    /// With another reduction.
+    /// One weight for each class; the mean divides by the sum of the weights of the targets.
+    ///
+    /// # Errors
+    /// When a weight is not in \[0, ∞).
+    pub fn class_weights(self, weights: &[f64]) -> Result<Self, RangeError> {
+        let weights = ArrayD::from_shape_fn(IxDyn(&[weights.len()]), |c| weights[c[0]]);
+        let class_weights = Some(check::weights(OWNER, "class_weights", weights)?);
+        Ok(SoftmaxCrossEntropy { class_weights, ..self })
+    }
+
+    /// The target that stands for no class: such cases are left out.
     #[must_use]
-    pub fn reduction(self, reduction: Reduction) -> Self {
-        SoftmaxCrossEntropy { reduction }
+    pub fn ignore_index(self, target: i64) -> Self {
+        SoftmaxCrossEntropy { ignore_index: Some(target), ..self }
     }
 
-    /// The loss of logits \[m, C\] on plain arrays: a scalar, or an array \[m\] for [`Reduction::None`].
+    /// The share of the target that is spread evenly over all classes.
     ///
     /// # Errors
-    /// When the shapes do not fit or are empty, or a class is not a whole number from 0 to C − 1.
-    pub fn loss<F: Real>(
+    /// When `smoothing` is not in \[0, 1\].
+    pub fn label_smoothing(self, smoothing: f64) -> Result<Self, RangeError> {
+        let inside = (0.0..=1.0).contains(&smoothing);
+        check_range(OWNER, "label_smoothing", smoothing, "[0, 1]", inside)?;
+        Ok(SoftmaxCrossEntropy { label_smoothing: smoothing, ..self })
+    }
+
+    fn weights(&self) -> Option<&[f64]> {
+        self.class_weights.as_ref().and_then(|weights| weights.as_slice())
+    }
+
+    /// w_t.
+    fn weight(&self, class: usize) -> f64 {
+        self.weights().map_or(1.0, |weights| weights[class])
+    }
+
+    /// (1 − ε)w_t and ε/C·Σw.
+    fn shares(&self, class: usize, classes: usize) -> (f64, f64) {
+        if self.label_smoothing == 0.0 {
+            return (self.weight(class), 0.0);
+        }
+        let all = self.weights().map_or(1.0, |weights| weights.iter().sum::<f64>() / classes as f64);
+        ((1.0 - self.label_smoothing) * self.weight(class), self.label_smoothing * all)
+    }
+
+    /// ε/C·Σwⱼ(zⱼ − max).
+    fn smoothed<F: Real>(&self, z: &[F], max: F) -> f64 {
+        let shifted = z.iter().map(|&z| (z - max).to_f64());
+        let total: f64 = match self.weights() {
+            None => shifted.sum(),
+            Some(weights) => shifted.zip(weights).map(|(z, w)| z * w).sum(),
+        };
+        self.label_smoothing * total / z.len() as f64
+    }
+
+    /// What the mean divides by.
+    fn divisor<F: Real>(&self, targets: &View<'_, F>, classes: usize) -> f64 {
+        if self.class_weights.is_none() && self.ignore_index.is_none() {
+            return targets.len() as f64;
+        }
+        let counted = targets.iter().filter(|&&t| !is_ignored(t, self.ignore_index));
+        counted.map(|&t| self.weight(class_of(NAME, t, classes))).sum()
+    }
+
+    /// Turns rows of logits into the numerators of the softmax, and writes 1/Σ and the loss of each.
+    fn rows<'a, F: Real>(
         &self,
-        logits: &ArrayRef2<F>,
-        classes: &ArrayRef1<F>,
-    ) -> Result<ArrayD<F>, EvaluateError> {
-        eager_loss(self, logits, classes)
+        logits: &mut impl Iterator<Item = ArrayView1<'a, F>>,
+        targets: &[F],
+        block: &mut [F],
+        [scales, losses]: [&mut [F]; 2],
+    ) {
+        let width = block.len() / targets.len();
+        let mut offsets = [F::zero(); ROWS];
+        let alone = targets.len() == 1;
+        for (row, (z, from)) in block.chunks_exact_mut(width).zip(logits).enumerate() {
+            rows::copy(from, z);
+            let max = largest(z);
+            if !is_ignored(targets[row], self.ignore_index) {
+                let class = class_of(NAME, targets[row], width);
+                offsets[row] = F::from_f64(self.shares(class, width).0) * (z[class] - max);
+                if self.label_smoothing > 0.0 {
+                    offsets[row] += F::from_f64(self.smoothed(z, max));
+                }
+            }
+            if alone {
+                losses[row] = exponentials(z, max);
+            } else {
+                update(
+                    z,
+                    #[inline(always)]
+                    |z| z - max,
+                );
+            }
+        }
+        if !alone {
+            update(block, F::exp);
+            for (total, e) in losses.iter_mut().zip(block.chunks_exact(width)) {
+                *total = sum(e);
+            }
+        }
+        for (scale, &total) in scales.iter_mut().zip(&*losses) {
+            *scale = F::one() / total;
+        }
+        update(losses, F::ln);
+        for (row, loss) in losses.iter_mut().enumerate() {
+            let target = targets[row];
+            *loss = if is_ignored(target, self.ignore_index) {
+                F::zero()
+            } else {
+                let (share, rest) = self.shares(class_of(NAME, target, width), width);
+                F::from_f64(share + rest) * *loss - offsets[row]
+            };
+        }
     }
 
-    /// The loss on plain arrays and its gradient with respect to the logits.
-    ///
-    /// With [`Reduction::None`] it is that of the sum.
-    ///
-    /// # Errors
-    /// When the shapes do not fit or are empty, or a class is not a whole number from 0 to C − 1.
-    pub fn loss_and_gradient<F: Real>(
+    /// Writes the gradient of one row; `d` is that of its loss.
+    fn row_backward<F: Real>(
         &self,
-        logits: &ArrayRef2<F>,
-        classes: &ArrayRef1<F>,
-    ) -> Result<(F, Array2<F>), EvaluateError> {
-        eager_gradient(self, logits, classes)
+        mut row: ArrayViewMut1<'_, F>,
+        target: F,
+        [e, scale]: [&[F]; 2],
+        d: F,
+        accumulate: bool,
+    ) {
+        if is_ignored(target, self.ignore_index) {
+            if !accumulate {
+                row.fill(F::zero());
+            }
+            return;
+        }
+        let class = class_of(NAME, target, e.len());
+        let (share, rest) = self.shares(class, e.len());
+        let (scale, before) = (scale[0] * (F::from_f64(share + rest) * d), row[class]);
+        rows::write(row.view_mut(), e, scale, accumulate);
+        let right = e[class] * scale - F::from_f64(share) * d;
+        row[class] = if accumulate { before + right } else { right };
+        if self.label_smoothing > 0.0 {
+            let each = self.label_smoothing / e.len() as f64;
+            match self.weights() {
+                None => row.map_inplace(|t| *t -= F::from_f64(each) * d),
+                Some(weights) => {
+                    row.iter_mut().zip(weights).for_each(|(t, w)| *t -= F::from_f64(each * w) * d);
+                }
+            }
+        }
     }
 }
 
-/// The class that a number stands for, where it is whole and below `classes`.
-fn class<F: Real>(target: F, classes: usize) -> Option<usize> {
-    // Negative numbers and NaN become 0, which does not compare equal to them.
-    let class = target.to_f64() as usize;
-    (class < classes && F::from_usize(class) == target).then_some(class)
+/// Replaces z by e^(z − max); returns the sum, in an order that depends on the length alone.
+fn exponentials<F: Real>(z: &mut [F], max: F) -> F {
+    let blocks = z.chunks_mut(BLOCK).map(|z| sum(&partial_sums(z, max)).to_f64());
+    F::from_f64(blocks.sum())
 }
 
-fn expected(classes: usize) -> String {
-    format!("a class from 0 to {}", classes - 1)
-}
-
-/// The logits and the classes, with the axes they must have.
-#[track_caller]
-fn views<'a, F: Real>(inputs: &'a [View<'_, F>]) -> (ArrayView2<'a, F>, ArrayView1<'a, F>) {
-    let logits = inputs[0].view().into_dimensionality::<Ix2>();
-    let classes = inputs[1].view().into_dimensionality::<Ix1>();
-    match (logits, classes) {
-        (Ok(logits), Ok(classes)) if logits.nrows() == classes.len() => (logits, classes),
-        _ => panic!("{NAME}: shapes {:?} and {:?} do not fit", inputs[0].shape(), inputs[1].shape()),
-    }
+/// As [`exponentials`], in one pass, with as many sums as vectorise well.
+fn partial_sums<F: Real>(z: &mut [F], max: F) -> [F; LANES] {
+    dispatch(
+        #[inline(always)]
+        move || {
+            let mut sums = [F::zero(); LANES];
+            let (chunks, rest) = z.as_chunks_mut::<LANES>();
+            for chunk in chunks {
+                for lane in 0..LANES {
+                    let e = (chunk[lane] - max).exp();
+                    chunk[lane] = e;
+                    sums[lane] += e;
+                }
+            }
+            // An array of its own, so that `sums`, whose indices are all constant, stays in registers.
+            let mut last = [F::zero(); LANES];
+            for (last, z) in last.iter_mut().zip(rest) {
+                *z = (*z - max).exp();
+                *last = *z;
+            }
+            std::array::from_fn(|lane| sums[lane] + last[lane])
+        },
+    )
 }
 
 impl<F: Real> Op<F> for SoftmaxCrossEntropy {
@@ -115,49 +265,37 @@ impl<F: Real> Op<F> for SoftmaxCrossEntropy {
     }
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        check_inputs(NAME, inputs)?;
-        let &[rows, classes] = inputs[0] else {
-            let (expected, got) = ("logits [cases, classes]".to_owned(), inputs[0].to_vec());
-            return Err(ShapeError::Input { op: NAME, input: 0, expected, got });
-        };
-        if inputs[1] != [rows] {
-            let (left, right) = (inputs[0].to_vec(), inputs[1].to_vec());
-            let expected = "one class for each row of logits".to_owned();
-            return Err(ShapeError::Mismatch { op: NAME, expected, left, right });
-        }
-        Ok(Outline::new(self.reduction.shape(&[rows]), 2).saved(rows * classes))
+        let places = classes::check_shapes(NAME, inputs, false)?;
+        check::one_per_class(NAME, self.weights(), inputs[0])?;
+        let count: usize = places.iter().product();
+        let saved = count * (inputs[0][1] + 1);
+        Ok(Outline::new(self.reduction.shape(&places), 2).saved(saved).reads_inputs(&[1]))
     }
 
     fn check(&self, inputs: &[View<'_, F>]) -> Result<(), ValueError> {
-        let (logits, targets) = views(inputs);
-        let classes = logits.ncols();
-        match targets.iter().position(|&t| class(t, classes).is_none()) {
-            None => Ok(()),
-            Some(i) => {
-                let (index, value, expected) = (vec![i], targets[i].to_f64(), expected(classes));
-                Err(ValueError { op: NAME, input: 1, index, value, expected })
-            }
-        }
+        classes::check_classes(NAME, inputs, self.ignore_index)
     }
 
     fn has_check(&self) -> bool {
         true
     }
 
-    /// Saves ŷ − y.
+    /// Saves e^(z − max z) of each row, and after them 1/Σe^(z − max z).
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], mut output: ViewMut<'_, F>, memory: Memory<'_, F>) {
-        let (logits, targets) = views(inputs);
-        let (rows, width) = logits.dim();
-        assert_eq!(self.reduction.shape(&[rows]), output.shape(), "{NAME}: shape of the output");
-        let group = (GROUP / width.max(1)).clamp(1, ROWS);
+        let (width, count) = (inputs[0].shape()[1], inputs[1].len());
+        assert_eq!(count * width, inputs[0].len(), "{NAME}: one class for each row of logits");
+        assert_eq!(self.reduction.shape(inputs[1].shape()), output.shape(), "{NAME}: shape of the output");
+        let group = (GROUP / width).clamp(1, ROWS);
         let mut losses = [F::zero(); ROWS];
-        let mut total = 0.0;
-        let mut each = output.iter_mut();
-        let groups = logits.axis_chunks_iter(Axis(0), group).zip(targets.axis_chunks_iter(Axis(0), group));
-        for ((logits, targets), block) in groups.zip(memory.saved.chunks_mut(group * width)) {
-            copy_rows(logits, block);
-            let losses = &mut losses[..targets.len()];
-            rows_forward(block, targets, losses);
+        let mut group_targets = [F::zero(); ROWS];
+        let (mut total, mut each) = (0.0, output.iter_mut());
+        let (mut logits, mut targets) = (Rows::of(&inputs[0], 1), inputs[1].iter());
+        let (numerators, scales) = memory.saved.split_at_mut(count * width);
+        for (block, scales) in numerators.chunks_mut(group * width).zip(scales.chunks_mut(group)) {
+            let losses = &mut losses[..scales.len()];
+            let group_targets = &mut group_targets[..scales.len()];
+            group_targets.iter_mut().zip(&mut targets).for_each(|(to, &t)| *to = t);
+            self.rows(&mut logits, group_targets, block, [scales, losses]);
             if self.reduction == Reduction::None {
                 write_losses(losses, &mut each);
             } else {
@@ -165,79 +303,27 @@ impl<F: Real> Op<F> for SoftmaxCrossEntropy {
             }
         }
         if self.reduction != Reduction::None {
-            output.fill(self.reduction.finish(total, rows));
+            output.fill(self.reduction.finish(total, self.divisor(&inputs[1], width)));
         }
     }
 
     fn backward(
         &self,
         _: &Step,
-        _: &Io<'_, '_, F>,
+        io: &Io<'_, '_, F>,
         memory: Memory<'_, F>,
-        mut d_output: View<'_, F>,
+        d_output: View<'_, F>,
         d_inputs: &mut [Grad<'_, F>],
     ) {
-        if let Grad::Overwrite(d_classes) = &mut d_inputs[1] {
-            d_classes.fill(F::zero());
+        classes::no_gradient(&mut d_inputs[1..]);
+        let Some((mut target, accumulate)) = d_inputs[0].target() else { return };
+        let (classes, width) = (io.input(1), target.shape()[1]);
+        let factor = self.reduction.weight(self.divisor(&classes, width));
+        let (numerators, scales) = memory.saved.split_at(classes.len() * width);
+        let saved = numerators.chunks_exact(width).zip(scales.chunks_exact(1));
+        let places = classes.iter().zip(rows::scales(&d_output, factor));
+        for ((row, (e, scale)), (&class, d)) in RowsMut::of(&mut target, 1).zip(saved).zip(places) {
+            self.row_backward(row, class, [e, scale], d, accumulate);
         }
-        let Some(shape) = d_inputs[0].target().map(|(target, _)| target.raw_dim()) else { return };
-        if self.reduction == Reduction::None {
-            d_output.insert_axis_inplace(Axis(1));
-        }
-        let weight = self.reduction.weight(shape[0]);
-        write_scaled(&saved_view(memory.saved, shape.slice()), weight, &d_output, &mut d_inputs[0]);
     }
-}
-
-/// Copies rows of any memory layout into a block in which they lie one after another.
-fn copy_rows<F: Real>(rows: ArrayView2<'_, F>, block: &mut [F]) {
-    if let Some(rows) = rows.as_slice() {
-        return block.copy_from_slice(rows);
-    }
-    for (to, &from) in block.iter_mut().zip(rows) {
-        *to = from;
-    }
-}
-
-/// Turns rows of logits into ŷ − y, and writes the loss of each row.
-///
-/// # Panics
-/// When a target is no class.
-fn rows_forward<F: Real>(block: &mut [F], targets: ArrayView1<'_, F>, losses: &mut [F]) {
-    let width = block.len() / losses.len();
-    let class_of = |row: usize| match class(targets[row], width) {
-        Some(class) => class,
-        None => panic!("{NAME}: input 1 holds {}, expected {}", targets[row], expected(width)),
-    };
-    let mut of_class = [F::zero(); ROWS];
-    for (row, z) in block.chunks_exact_mut(width).enumerate() {
-        let max = max_value(z);
-        update(z, |z| z - max);
-        of_class[row] = z[class_of(row)];
-    }
-    update(block, F::exp);
-    for (row, e) in block.chunks_exact_mut(width).enumerate() {
-        let total = sum(e);
-        losses[row] = total;
-        let scale = F::one() / total;
-        update(e, |e| e * scale);
-        e[class_of(row)] -= F::one();
-    }
-    update(losses, F::ln);
-    for (loss, of_class) in losses.iter_mut().zip(of_class) {
-        *loss -= of_class;
-    }
-}
-
-/// Replaces each value by that of a function.
-#[inline(always)]
-fn update<F: Real>(values: &mut [F], f: impl Fn(F) -> F) {
-    dispatch(
-        #[inline(always)]
-        move || {
-            for v in values {
-                *v = f(*v);
-            }
-        },
-    );
 }

@@ -1,11 +1,22 @@
 //! The list of all losses, and the checks that every one of them must pass: its gradient and the properties of
 //! `nn_gradcheck::properties` over random shapes and memory layouts, and the same bits on any number of threads.
 
+mod inputs;
+
+use inputs::{
+    classified, ctc_inputs, differing, embedded, floats, laid_all, masks, not_empty, numbers, places, scores,
+    signed, triplets,
+};
 use ndarray::{ArrayD, IxDyn};
-use nn_core::{Op, shape};
+use nn_core::Op;
 use nn_gradcheck::properties::{Case, prove};
-use nn_gradcheck::strategies::{Laid, Layout, filled_with, indices, laid, shapes, within};
-use nn_loss::{BinaryCrossEntropyWithLogits, MeanSquaredError, Reduction, SoftmaxCrossEntropy};
+use nn_gradcheck::strategies::{Laid, Layout, away_from, filled_with, within};
+use nn_loss::{
+    BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CosineEmbedding, Ctc, Dice, GaussianNll, Hinge, Huber,
+    KlDivergence, LogCosh, MeanAbsoluteError, MeanSquaredError, MultiMargin, PoissonNll, Reduction,
+    SigmoidFocal, SmoothL1, SoftTargetCrossEntropy, SoftmaxCrossEntropy, SoftmaxFocal, SquaredHinge,
+    TripletMargin,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -21,62 +32,329 @@ struct Entry {
 
 const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::None];
 
-/// All losses of this crate.
-fn table() -> Vec<Entry> {
-    let (softmax, binary, squared) =
-        (SoftmaxCrossEntropy::new(), BinaryCrossEntropyWithLogits::new(), MeanSquaredError::new());
-    let two = [numbers(&[300, 900]), numbers(&[300, 900])];
-    let classes = ArrayD::from_shape_fn(IxDyn(&[900]), |place| (place[0] * 37 % 300) as f64);
-    let classified = [numbers(&[900, 300]), Laid::new(classes.view(), Layout::C)];
-    vec![
-        entry("SoftmaxCrossEntropy", move |r| softmax.reduction(r), logits_and_classes(), &classified, &[1]),
-        entry("BinaryCrossEntropyWithLogits", move |r| binary.reduction(r), logits_and_answers(), &two, &[]),
-        entry("MeanSquaredError", move |r| squared.reduction(r), two_of_one_shape(), &two, &[]),
-    ]
-}
-
-fn entry<O: Op<f64> + Op<f32> + 'static>(
+/// An entry for all variants of a loss; `constant` are the inputs without a gradient.
+fn entry<O: Op<f64> + Op<f32> + Clone + 'static>(
     name: &'static str,
-    loss: impl Fn(Reduction) -> O + Copy + 'static,
+    variants: Vec<O>,
+    reduce: fn(O, Reduction) -> O,
     inputs: impl Strategy<Value = Vec<Laid>> + 'static,
-    large: &[Laid],
+    large: Vec<Laid>,
     constant: &'static [usize],
 ) -> Entry {
-    let case =
-        move |inputs: &[Laid], reduction| Case::new(loss(reduction), inputs.to_vec()).constant(constant);
-    let large = REDUCTIONS.iter().map(|&reduction| case(large, reduction)).collect();
-    let cases = (inputs, select(&REDUCTIONS)).prop_map(move |(inputs, reduction)| case(&inputs, reduction));
+    let case = move |loss: &O, inputs: Vec<Laid>, reduction| {
+        Case::new(reduce(loss.clone(), reduction), inputs).constant(constant)
+    };
+    let large = REDUCTIONS.iter().map(|&reduction| case(&variants[0], large.clone(), reduction)).collect();
+    let cases = (inputs, select(&REDUCTIONS), select(variants))
+        .prop_map(move |(inputs, reduction, loss)| case(&loss, inputs, reduction));
     Entry { name, cases: cases.boxed(), large }
 }
 
-/// A row-major array with elements from 0 to 1 in no particular order.
-fn numbers(shape: &[usize]) -> Laid {
-    let number = |i: usize| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44) as f64 / (1u64 << 20) as f64;
-    let values = (0..shape::size(shape)).map(number).collect();
-    Laid::new(ArrayD::from_shape_vec(IxDyn(shape), values).unwrap().view(), Layout::C)
+/// All losses of this crate.
+fn table() -> Vec<Entry> {
+    [of_classes(), binary(), distances(), likelihoods(), of_vectors()].into_iter().flatten().collect()
 }
 
-fn logits_and_classes() -> impl Strategy<Value = Vec<Laid>> {
-    (1..=70usize, 1..=6usize)
-        .prop_flat_map(|(m, c)| (laid(within(vec![m, c], -4.0, 4.0)), laid(indices(vec![m], c))))
-        .prop_map(|(z, classes)| vec![z, classes])
+fn pair(low: f64, high: f64) -> Vec<Laid> {
+    vec![numbers(&[300, 900], low, high), numbers(&[300, 900], low, high)]
 }
 
-/// Shapes that hold at least one element.
-fn not_empty() -> impl Strategy<Value = Vec<usize>> {
-    shapes(0..=4, 5).prop_map(|shape| shape.iter().map(|&n| n.max(1)).collect())
+fn many_classified() -> Vec<Laid> {
+    let classes = ArrayD::from_shape_fn(IxDyn(&[900]), |place| (place[0] * 37 % 300) as f64);
+    vec![numbers(&[900, 300], -3.0, 3.0), Laid::new(classes.view(), Layout::C)]
 }
 
-fn logits_and_answers() -> impl Strategy<Value = Vec<Laid>> {
-    let answer = || prop_oneof![Just(0.0), Just(1.0), 0.0..1.0];
-    let inputs =
-        move |shape: Vec<usize>| (laid(within(shape.clone(), -6.0, 6.0)), laid(filled_with(shape, answer())));
-    not_empty().prop_flat_map(inputs).prop_map(|(z, t)| vec![z, t])
+fn of_classes() -> Vec<Entry> {
+    let softmax = SoftmaxCrossEntropy::new;
+    let (weights, zeros) = ([0.5, 2.0, 0.0, 1.0], [0.0; 4]);
+    let four = || classified(4..=4, -4.0..4.0);
+    vec![
+        entry(
+            "SoftmaxCrossEntropy",
+            vec![softmax(), softmax().ignore_index(0)],
+            SoftmaxCrossEntropy::reduction,
+            classified(1..=6, -4.0..4.0),
+            many_classified(),
+            &[1],
+        ),
+        entry(
+            "SoftmaxCrossEntropy, weighted",
+            vec![
+                softmax().class_weights(&weights).unwrap().ignore_index(3),
+                softmax().class_weights(&weights).unwrap().label_smoothing(0.3).unwrap(),
+                softmax().label_smoothing(0.2).unwrap(),
+                softmax().class_weights(&zeros).unwrap(),
+            ],
+            SoftmaxCrossEntropy::reduction,
+            four(),
+            vec![numbers(&[900, 4], -3.0, 3.0), Laid::new(ArrayD::ones(IxDyn(&[900])).view(), Layout::C)],
+            &[1],
+        ),
+        entry(
+            "SoftTargetCrossEntropy",
+            vec![
+                SoftTargetCrossEntropy::new().class_weights(&weights).unwrap().label_smoothing(0.3).unwrap(),
+                SoftTargetCrossEntropy::new().class_weights(&weights).unwrap(),
+                SoftTargetCrossEntropy::new().label_smoothing(1.0).unwrap(),
+                SoftTargetCrossEntropy::new(),
+            ],
+            SoftTargetCrossEntropy::reduction,
+            places(4..=4).prop_flat_map(|shape| {
+                laid_all(vec![within(shape.clone(), -4.0, 4.0), within(shape, 0.0, 1.0)])
+            }),
+            vec![numbers(&[900, 4, 10], -3.0, 3.0), numbers(&[900, 4, 10], 0.0, 1.0)],
+            &[],
+        ),
+        entry(
+            "SoftmaxFocal",
+            vec![
+                SoftmaxFocal::new(2.0).unwrap(),
+                SoftmaxFocal::new(0.0).unwrap(),
+                SoftmaxFocal::new(1.0).unwrap().class_weights(&weights).unwrap(),
+                SoftmaxFocal::new(2.5).unwrap().class_weights(&weights).unwrap(),
+            ],
+            SoftmaxFocal::reduction,
+            four(),
+            many_classified(),
+            &[1],
+        ),
+        entry(
+            "MultiMargin",
+            vec![
+                MultiMargin::new(),
+                MultiMargin::new().power(2).unwrap(),
+                MultiMargin::new().class_weights(&weights).unwrap(),
+                MultiMargin::new().margin(0.2).unwrap().power(2).unwrap(),
+            ],
+            MultiMargin::reduction,
+            scores(4),
+            many_classified(),
+            &[1],
+        ),
+    ]
 }
 
-fn two_of_one_shape() -> impl Strategy<Value = Vec<Laid>> {
-    let inputs = |shape: Vec<usize>| (laid(within(shape.clone(), -3.0, 3.0)), laid(within(shape, -3.0, 3.0)));
-    not_empty().prop_flat_map(inputs).prop_map(|(y, t)| vec![y, t])
+fn binary() -> Vec<Entry> {
+    let weight = |values: [f64; 1]| ArrayD::from_elem(IxDyn(&[]), values[0]);
+    let answers = |low: f64, high: f64| {
+        not_empty().prop_flat_map(move |shape| {
+            let answer = prop_oneof![Just(0.0), Just(1.0), 0.0..1.0];
+            laid_all(vec![within(shape.clone(), low, high), filled_with(shape, answer)])
+        })
+    };
+    let signs = || {
+        not_empty().prop_flat_map(|shape| {
+            laid_all(vec![away_from(shape.clone(), &[-1.0, 1.0], 0.1, 3.0), signed(shape)])
+        })
+    };
+    let signs_of = |shape: &[usize]| numbers(shape, -1.0, 1.0).to_array().mapv(f64::signum);
+    let large_signs =
+        || vec![numbers(&[300, 900], -2.0, 2.0), Laid::new(signs_of(&[300, 900]).view(), Layout::C)];
+    let with_logits = BinaryCrossEntropyWithLogits::new;
+    vec![
+        entry(
+            "BinaryCrossEntropyWithLogits",
+            vec![
+                with_logits(),
+                with_logits().weight(weight([0.7])).unwrap(),
+                with_logits().positive_weight(weight([3.0])).unwrap(),
+                with_logits().weight(weight([2.0])).unwrap().positive_weight(weight([0.25])).unwrap(),
+            ],
+            BinaryCrossEntropyWithLogits::reduction,
+            answers(-6.0, 6.0),
+            pair(0.0, 1.0),
+            &[],
+        ),
+        entry(
+            "BinaryCrossEntropy",
+            vec![BinaryCrossEntropy::new(), BinaryCrossEntropy::new().weight(weight([1.5])).unwrap()],
+            BinaryCrossEntropy::reduction,
+            answers(0.05, 0.95),
+            pair(0.0, 1.0),
+            &[],
+        ),
+        entry(
+            "SigmoidFocal",
+            vec![
+                SigmoidFocal::default(),
+                SigmoidFocal::new(0.6, 0.0).unwrap(),
+                SigmoidFocal::new(0.6, 1.0).unwrap(),
+                SigmoidFocal::new(0.1, 0.5).unwrap().unbalanced(),
+                SigmoidFocal::new(0.9, 3.5).unwrap(),
+            ],
+            SigmoidFocal::reduction,
+            answers(-4.0, 4.0),
+            pair(0.0, 1.0),
+            &[],
+        ),
+        entry("Hinge", vec![Hinge::new()], Hinge::reduction, signs(), large_signs(), &[1]),
+        entry(
+            "SquaredHinge",
+            vec![SquaredHinge::new()],
+            SquaredHinge::reduction,
+            signs(),
+            large_signs(),
+            &[1],
+        ),
+        entry(
+            "Dice",
+            vec![Dice::default(), Dice::new(1.0).unwrap(), Dice::new(0.5).unwrap().squared()],
+            Dice::reduction,
+            masks(),
+            vec![numbers(&[20, 5, 30, 40], 0.0, 1.0), numbers(&[20, 5, 30, 40], 0.0, 1.0)],
+            &[],
+        ),
+    ]
+}
+
+fn distances() -> Vec<Entry> {
+    vec![
+        entry(
+            "MeanSquaredError",
+            vec![MeanSquaredError::new()],
+            MeanSquaredError::reduction,
+            differing(&[]),
+            pair(-3.0, 3.0),
+            &[],
+        ),
+        entry(
+            "MeanAbsoluteError",
+            vec![MeanAbsoluteError::new()],
+            MeanAbsoluteError::reduction,
+            differing(&[0.0]),
+            pair(-3.0, 3.0),
+            &[],
+        ),
+        entry(
+            "Huber",
+            vec![Huber::new(0.75).unwrap()],
+            Huber::reduction,
+            differing(&[-0.75, 0.75]),
+            pair(-3.0, 3.0),
+            &[],
+        ),
+        entry(
+            "SmoothL1",
+            vec![SmoothL1::new(0.75).unwrap(), SmoothL1::new(0.0).unwrap()],
+            SmoothL1::reduction,
+            differing(&[-0.75, 0.0, 0.75]),
+            pair(-3.0, 3.0),
+            &[],
+        ),
+        entry("LogCosh", vec![LogCosh::new()], LogCosh::reduction, differing(&[]), pair(-3.0, 3.0), &[]),
+    ]
+}
+
+fn likelihoods() -> Vec<Entry> {
+    let two = |x: (f64, f64), t: (f64, f64)| {
+        not_empty().prop_flat_map(move |shape| {
+            laid_all(vec![within(shape.clone(), x.0, x.1), within(shape, t.0, t.1)])
+        })
+    };
+    // Stirling's term begins with a step at 1.
+    let counts = |low: f64, high: f64| {
+        not_empty().prop_flat_map(move |shape| {
+            let count = prop_oneof![Just(0.0), 0.0..0.9, 1.1..6.0];
+            laid_all(vec![within(shape.clone(), low, high), filled_with(shape, count)])
+        })
+    };
+    vec![
+        entry(
+            "KlDivergence",
+            vec![KlDivergence::new(), KlDivergence::new().batch_mean()],
+            KlDivergence::reduction,
+            two((-4.0, 0.0), (0.05, 1.0)),
+            pair(0.0, 1.0),
+            &[],
+        ),
+        entry(
+            "KlDivergence, of logarithms",
+            vec![KlDivergence::new().log_target()],
+            KlDivergence::reduction,
+            two((-4.0, 0.0), (-3.0, 0.0)),
+            pair(-1.0, 0.0),
+            &[],
+        ),
+        entry(
+            "PoissonNll",
+            vec![PoissonNll::new(), PoissonNll::new().full()],
+            PoissonNll::reduction,
+            counts(-2.0, 2.0),
+            pair(0.0, 1.0),
+            &[],
+        ),
+        entry(
+            "PoissonNll, of rates",
+            vec![PoissonNll::new().rates(), PoissonNll::new().rates().full().epsilon(0.1).unwrap()],
+            PoissonNll::reduction,
+            counts(0.1, 4.0),
+            pair(0.0, 1.0),
+            &[],
+        ),
+        entry(
+            "GaussianNll",
+            vec![GaussianNll::new(), GaussianNll::new().full().epsilon(0.1).unwrap()],
+            GaussianNll::reduction,
+            not_empty().prop_flat_map(|shape| {
+                let (y, t) = (within(shape.clone(), -2.0, 2.0), within(shape.clone(), -2.0, 2.0));
+                laid_all(vec![y, t, within(shape, 0.2, 3.0)])
+            }),
+            [pair(-1.0, 1.0), vec![numbers(&[300, 900], 0.5, 2.0)]].concat(),
+            &[],
+        ),
+    ]
+}
+
+fn of_vectors() -> Vec<Entry> {
+    let triplet = TripletMargin::new;
+    let signs = numbers(&[900], -1.0, 1.0).to_array().mapv(f64::signum);
+    let spoken = vec![
+        numbers(&[60, 9, 20], -4.0, -1.0),
+        Laid::new(numbers(&[9, 12], 1.0, 19.9).to_array().mapv(f64::floor).view(), Layout::C),
+        floats(&[60.0, 59.0, 58.0, 57.0, 40.0, 60.0, 60.0, 60.0, 33.0]),
+        floats(&[12.0, 12.0, 0.0, 12.0, 12.0, 3.0, 1.0, 12.0, 12.0]),
+    ];
+    let vectors = || numbers(&[900, 300], -1.0, 1.0);
+    vec![
+        entry(
+            "CosineEmbedding",
+            vec![CosineEmbedding::new().margin(0.1).unwrap()],
+            CosineEmbedding::reduction,
+            embedded(0.1),
+            vec![vectors(), numbers(&[900, 300], -1.0, 2.0), Laid::new(signs.view(), Layout::C)],
+            &[2],
+        ),
+        entry(
+            "TripletMargin",
+            vec![
+                triplet(),
+                triplet().swap(),
+                triplet().norm(1.0).unwrap(),
+                triplet().norm(3.0).unwrap().swap(),
+                triplet().norm(1.5).unwrap(),
+            ],
+            TripletMargin::reduction,
+            triplets(),
+            vec![vectors(), numbers(&[900, 300], -1.0, 2.0), numbers(&[900, 300], -2.0, 1.0)],
+            &[],
+        ),
+        entry(
+            "Ctc",
+            vec![Ctc::new(), Ctc::new().blank(3)],
+            Ctc::reduction,
+            ctc_inputs(true),
+            spoken.clone(),
+            &[1, 2, 3],
+        ),
+        entry(
+            "Ctc, of any lengths",
+            vec![Ctc::new().zero_infinity(), Ctc::new().zero_infinity().blank(3)],
+            Ctc::reduction,
+            ctc_inputs(false),
+            spoken,
+            &[1, 2, 3],
+        ),
+    ]
 }
 
 #[test]
@@ -91,11 +369,13 @@ fn gradients_and_properties() {
 #[test]
 fn the_same_bits_on_any_number_of_threads() {
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let (one, two) = (pool(1), pool(2));
+    let (one, others) = (pool(1), [pool(2), pool(3)]);
     for Entry { name, large, .. } in table() {
         for case in large {
             let expected = one.install(|| case.bits());
-            assert!(two.install(|| case.bits()) == expected, "{name} depends on the number of threads");
+            for pool in &others {
+                assert!(pool.install(|| case.bits()) == expected, "{name} depends on the number of threads");
+            }
         }
     }
 }

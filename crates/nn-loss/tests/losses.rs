@@ -21,10 +21,14 @@ fn all<F: Real>(reduction: Reduction) -> Vec<Case<F>> {
     let probabilities = wave(&[31, 3, 17], 1.0).mapv(|x| x * x);
     let classes = ArrayD::from_shape_fn(IxDyn(&[150]), |i| F::from_usize(i[0] * i[0] % 11));
     vec![
-        (Box::new(SoftmaxCrossEntropy { reduction }), wave(&[150, 11], 4.0), classes),
-        (Box::new(BinaryCrossEntropyWithLogits { reduction }), wave(&[31, 3, 17], 5.0), probabilities),
+        (Box::new(SoftmaxCrossEntropy::new().reduction(reduction)), wave(&[150, 11], 4.0), classes),
         (
-            Box::new(MeanSquaredError { reduction }),
+            Box::new(BinaryCrossEntropyWithLogits::new().reduction(reduction)),
+            wave(&[31, 3, 17], 5.0),
+            probabilities,
+        ),
+        (
+            Box::new(MeanSquaredError::new().reduction(reduction)),
             wave(&[31, 3, 17], 2.0),
             wave(&[17, 3, 31], 1.0).into_shape_with_order(IxDyn(&[31, 3, 17])).unwrap(),
         ),
@@ -60,11 +64,11 @@ fn softmax_cross_entropy_of_known_values() {
         (Reduction::Sum, first + second, 1.0),
         (Reduction::None, first + second, 1.0),
     ] {
-        let (got, gradient) = loss.reduction(reduction).loss_and_gradient(&logits, &classes).unwrap();
+        let (got, gradient) = loss.clone().reduction(reduction).loss_and_gradient(&logits, &classes).unwrap();
         assert_close(got, cost, 1e-15);
         assert!((gradient - &dz * weight).iter().all(|e| e.abs() < 1e-15));
     }
-    let each = loss.reduction(Reduction::None).loss(&logits, &classes).unwrap();
+    let each = loss.clone().reduction(Reduction::None).loss(&logits, &classes).unwrap();
     assert_eq!(each.shape(), [2]);
     assert_close(each[0], first, 1e-15);
     assert_close(each[1], second, 1e-15);
@@ -80,7 +84,7 @@ fn binary_cross_entropy_of_known_values() {
     let (cost, dz) = loss.loss_and_gradient(&z, &t).unwrap();
     assert_close(cost, each.iter().sum::<f64>() / 3.0, 1e-15);
     assert!((dz * 3.0 - array![[0.0, -0.25, 0.0]]).iter().all(|e: &f64| e.abs() < 1e-15));
-    let none = loss.reduction(Reduction::None).loss(&z, &t).unwrap();
+    let none = loss.clone().reduction(Reduction::None).loss(&z, &t).unwrap();
     assert_eq!(none.shape(), [1, 3]);
     none.iter().zip(each).for_each(|(&a, b)| assert_close(a, b, 1e-15));
 }
@@ -267,7 +271,7 @@ fn shapes_that_do_not_fit_are_refused() {
         (
             softmax,
             &[&[6], &[6]],
-            "softmax_cross_entropy: input 0 must be logits [cases, classes], got shape [6]",
+            "softmax_cross_entropy: input 0 must be logits [cases, classes, ...], got shape [6]",
         ),
         (
             softmax,
@@ -340,7 +344,7 @@ fn targets_out_of_range_are_refused() {
 #[should_panic(expected = "softmax_cross_entropy: input 1 holds 3, expected a class from 0 to 2")]
 fn an_unchecked_class_out_of_range_panics() {
     let inputs = [array![[0.0f32, 1.0, 2.0]].into_dyn(), array![3.0].into_dyn()];
-    let memory = Memory { saved: &mut [0.0; 3], scratch: &mut [] };
+    let memory = Memory { saved: &mut [0.0; 4], scratch: &mut [] };
     let mut output = ArrayD::zeros(&[][..]);
     SoftmaxCrossEntropy::new().forward(
         &Step::default(),

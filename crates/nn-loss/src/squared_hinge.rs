@@ -1,0 +1,86 @@
+//! The squared hinge loss.
+
+use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, ValueError, View, ViewMut};
+
+use crate::check;
+use crate::eager::prediction_and_target;
+use crate::elementwise::{self, Elementwise};
+use crate::reduction::Reduction;
+
+/// The squared hinge loss lᵢ = max(0, 1 − tᵢyᵢ)² of scores y and answers t of −1 or 1, as
+/// `keras.losses.SquaredHinge`.
+///
+/// - Inputs: scores and answers of any one shape, which must not be empty; every t is −1 or 1.
+/// - Output: the mean over all elements, the sum, or lᵢ in the shape of the inputs.
+/// - Gradients: ∂lᵢ/∂yᵢ = −2tᵢ max(0, 1 − tᵢyᵢ); 0 for the answers.
+///
+/// ```
+/// use ndarray::array;
+/// use nn_loss::SquaredHinge;
+///
+/// let (cost, dy) = SquaredHinge::new().loss_and_gradient(&array![1.0, 2.0], &array![-1.0, 1.0]).unwrap();
+/// assert_eq!((cost, dy), (2.0, array![2.0, 0.0]));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SquaredHinge {
+    /// How the losses of the elements are combined; the mean by default.
+    pub reduction: Reduction,
+}
+
+prediction_and_target!(SquaredHinge);
+
+impl SquaredHinge {
+    /// The mean over all elements.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Elementwise<2> for SquaredHinge {
+    const NAME: &'static str = "squared_hinge";
+
+    #[inline(always)]
+    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
+        let margin = (F::one() - t * y).max(F::zero());
+        margin * margin
+    }
+
+    #[inline(always)]
+    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
+        let margin = (F::one() - t * y).max(F::zero());
+        [-t * (margin + margin), F::zero()]
+    }
+}
+
+impl<F: Real> Op<F> for SquaredHinge {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        elementwise::outline(self, self.reduction, inputs)
+    }
+
+    fn check(&self, inputs: &[View<'_, F>]) -> Result<(), ValueError> {
+        check::signs(Self::NAME, 1, &inputs[1])
+    }
+
+    fn has_check(&self) -> bool {
+        true
+    }
+
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
+        elementwise::forward(self, self.reduction, inputs, output);
+    }
+
+    fn backward(
+        &self,
+        _: &Step,
+        io: &Io<'_, '_, F>,
+        _: Memory<'_, F>,
+        d_output: View<'_, F>,
+        d_inputs: &mut [Grad<'_, F>],
+    ) {
+        elementwise::backward(self, self.reduction, io, &d_output, d_inputs);
+    }
+}
