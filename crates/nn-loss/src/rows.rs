@@ -1,6 +1,5 @@
 //! Arrays of any memory layout as rows along one axis, in logical order of the others.
 
-use std::array;
 use std::slice::{ChunksExact, ChunksExactMut};
 
 use ndarray::iter::{LanesIter, LanesIterMut};
@@ -118,9 +117,8 @@ pub(crate) fn largest<F: Real>(values: &[F]) -> F {
                     lanes[lane] = if chunk[lane] > lanes[lane] { chunk[lane] } else { lanes[lane] };
                 }
             }
-            let half: [F; 16] = array::from_fn(|i| greater(lanes[i], lanes[i + 16]));
-            let half: [F; 8] = array::from_fn(|i| greater(half[i], half[i + 8]));
-            half.into_iter().fold(rest, greater)
+            // Not a tree: with one, the compiler splits the lanes of the loop above.
+            lanes.into_iter().fold(rest, greater)
         },
     )
 }
