@@ -2,8 +2,9 @@
 
 use ndarray::{ArrayViewMut3, CowArray, IxDyn};
 use nn_core::{Grad, Io, Memory, Mode, Outline, Real, ShapeError, View, ViewMut};
+use nn_ops::simd::dispatch;
 
-use crate::channels::{Channels, Line, Slope};
+use crate::channels::Channels;
 use crate::kernel::{elements, standard, write_each, write_gradient, write_output};
 use crate::statistics::Statistics;
 
@@ -34,6 +35,11 @@ impl<'a, F: Real> Arrays<'a, F> {
 
     fn running(&self, c: usize) -> [F; 2] {
         [self.mean[c], self.variance[c]]
+    }
+
+    /// γ, running mean and variance of some channels.
+    fn of(&self, first: usize, count: usize) -> [&'a [F]; 3] {
+        [self.scale, self.mean, self.variance].map(|numbers| &numbers[first..first + count])
     }
 }
 
@@ -75,18 +81,41 @@ impl Batch {
         Ok(outline.reads_inputs(&[0, 1, 3, 4, 5]).moves(&[3, 4, 5]))
     }
 
-    /// 1/√(σ² + ε).
-    fn rstd<F: Real>(self, variance: F) -> F {
-        F::one() / (variance + F::from_f64(self.epsilon)).sqrt()
-    }
-
-    /// r and d of batch renormalisation, of a channel with this batch mean less the running mean, and these variances.
-    fn correction<F: Real>(self, difference: F, variance: F, running: F) -> [F; 2] {
-        let Some(limits) = self.limits else { return [F::one(), F::zero()] };
-        let [r, d] = limits.map(F::from_f64);
-        let rstd = self.rstd(running);
-        let ratio = (variance + F::from_f64(self.epsilon)).sqrt() * rstd;
-        [ratio.min(r).max(F::one() / r), (difference * rstd).min(d).max(-d)]
+    /// Calls `write` for each i below `count` with 1/√(σ² + ε), r and d (1 and 0 but for batch renormalisation), where
+    /// `of(i)` gives the batch mean less the running mean and the variances of batch and run. Vectorised.
+    #[inline(always)]
+    fn for_factors<F: Real>(
+        self,
+        mode: Mode,
+        count: usize,
+        of: impl Fn(usize) -> [F; 3],
+        mut write: impl FnMut(usize, [F; 3]),
+    ) {
+        let epsilon = F::from_f64(self.epsilon);
+        let rstd = |variance: F| F::one() / (variance + epsilon).sqrt();
+        match (mode, self.limits) {
+            (Mode::Eval, _) => {
+                for i in 0..count {
+                    let [_, _, running] = of(i);
+                    write(i, [rstd(running), F::one(), F::zero()]);
+                }
+            }
+            (Mode::Train, None) => {
+                for i in 0..count {
+                    let [_, variance, _] = of(i);
+                    write(i, [rstd(variance), F::one(), F::zero()]);
+                }
+            }
+            (Mode::Train, Some(limits)) => {
+                let [r_max, d_max] = limits.map(F::from_f64);
+                for i in 0..count {
+                    let [difference, variance, running] = of(i);
+                    let inverse = rstd(running);
+                    let r = ((variance + epsilon).sqrt() * inverse).min(r_max).max(F::one() / r_max);
+                    write(i, [rstd(variance), r, (difference * inverse).min(d_max).max(-d_max)]);
+                }
+            }
+        }
     }
 
     pub(crate) fn forward<F: Real>(
@@ -105,26 +134,65 @@ impl Batch {
         let (mean, variance) = memory.saved.split_at_mut(input.channels);
         write_output(output, |y| {
             let y = cube(y, input);
-            if mode == Mode::Train {
-                input.map(0, Some([mean, variance]), y, &|c, mean, variance| {
-                    let (shift, running) = (input.first(c), arrays.running(c));
-                    let [r, d] = self.correction((shift - running[0]) + mean, variance, running[1]);
-                    let scale = arrays.scale[c];
-                    Line {
-                        shift,
-                        mean,
-                        scale: self.rstd(variance) * (scale * r),
-                        offset: scale * d + offset[c],
-                    }
-                });
-            } else {
-                input.map(0, None, y, &|c, _, _| {
-                    let [shift, variance] = arrays.running(c);
-                    let scale = self.rstd(variance) * arrays.scale[c];
-                    Line { shift, mean: F::zero(), scale, offset: offset[c] }
-                });
-            }
+            let batch = (mode == Mode::Train).then_some([mean, variance]);
+            input.map(0, batch, y, &|first, batch, lines| {
+                self.lines(mode, &arrays, first, batch, offset, lines)
+            });
         });
+    }
+
+    /// Fills centre, scale and offset of the channels from `first` on.
+    fn lines<F: Real>(
+        self,
+        mode: Mode,
+        arrays: &Arrays<'_, F>,
+        first: usize,
+        [mean, variance]: [&[F]; 2],
+        shift: &[F],
+        [centre, scale, offset]: [&mut [F]; 3],
+    ) {
+        let count = centre.len();
+        let [gamma, running_mean, running] = arrays.of(first, count);
+        let beta = &shift[first..first + count];
+        if mode == Mode::Eval {
+            centre.copy_from_slice(running_mean);
+        } else {
+            arrays.x.firsts(first, centre);
+        }
+        dispatch(
+            #[inline(always)]
+            move || {
+                if mode == Mode::Eval {
+                    let of = |i: usize| [F::zero(), F::zero(), running[i]];
+                    return self.for_factors(
+                        mode,
+                        count,
+                        of,
+                        #[inline(always)]
+                        |i, [rstd, _, _]| (scale[i], offset[i]) = (rstd * gamma[i], beta[i]),
+                    );
+                }
+                let (mean, variance) = (&mean[..count], &variance[..count]);
+                for i in 0..count {
+                    // The centre is the mean but for rounding; what rounding takes, the offset gives back.
+                    let first = centre[i];
+                    centre[i] = first + mean[i];
+                    offset[i] = (centre[i] - first) - mean[i];
+                }
+                let centre = &*centre;
+                let of = |i: usize| [centre[i] - running_mean[i], variance[i], running[i]];
+                self.for_factors(
+                    mode,
+                    count,
+                    of,
+                    #[inline(always)]
+                    |i, [rstd, r, d]| {
+                        scale[i] = rstd * (gamma[i] * r);
+                        offset[i] = offset[i] * scale[i] + (gamma[i] * d + beta[i]);
+                    },
+                );
+            },
+        );
     }
 
     pub(crate) fn backward<F: Real>(
@@ -147,11 +215,14 @@ impl Batch {
             let dy = Channels { values: elements(&dy), ..input };
             write_gradient(&mut d_inputs[0], |dx| {
                 let dx = dx.map(|(dx, accumulate)| (cube(dx, input), accumulate));
-                let (centre, slope) = (|c| pass.centre(c), |c, plain, along| pass.slope(c, plain, along));
-                input.map_back(dy, 0, [&mut *plain, &mut *along], dx, &centre, &slope);
+                let centres = |first, numbers: [&mut [F]; 2]| pass.centres(first, numbers);
+                let slopes = |first, sums: [&[F]; 2], along: &mut [F], numbers: [&mut [F]; 3]| {
+                    pass.slopes(first, sums, along, numbers);
+                };
+                input.map_back(dy, 0, [&mut *plain, &mut *along], dx, &centres, &slopes);
             });
         }
-        write_each(&mut d_inputs[1], |c| pass.d_scale(c, plain[c], along[c]));
+        write_each(&mut d_inputs[1], |c| along[c]);
         write_each(&mut d_inputs[2], |c| plain[c]);
         pass.subtract_change(io.input(5).sum(), &mut d_inputs[3..]);
     }
@@ -167,38 +238,70 @@ struct BackwardPass<'a, F: Real> {
 }
 
 impl<F: Real> BackwardPass<'_, F> {
-    /// Shift and mean.
-    fn centre(&self, c: usize) -> [F; 2] {
-        match self.mode {
-            Mode::Train => [self.arrays.x.first(c), self.mean[c]],
-            Mode::Eval => [self.arrays.running(c)[0], F::zero()],
-        }
-    }
-
-    /// 1/√(σ² + ε), r and d.
-    fn factors(&self, c: usize) -> [F; 3] {
-        let [mean, variance] = self.arrays.running(c);
+    /// Fills the centres, which are the means but for rounding, and what they have more than the means.
+    fn centres(&self, first: usize, [centre, rest]: [&mut [F]; 2]) {
+        let count = centre.len();
         if self.mode == Mode::Eval {
-            return [self.batch.rstd(variance), F::one(), F::zero()];
+            centre.copy_from_slice(&self.arrays.mean[first..first + count]);
+            return rest.fill(F::zero());
         }
-        let difference = (self.arrays.x.first(c) - mean) + self.mean[c];
-        let [r, d] = self.batch.correction(difference, self.variance[c], variance);
-        [self.batch.rstd(self.variance[c]), r, d]
+        self.arrays.x.firsts(first, centre);
+        let mean = &self.mean[first..first + count];
+        dispatch(
+            #[inline(always)]
+            move || {
+                for i in 0..count {
+                    let first = centre[i];
+                    centre[i] = first + mean[i];
+                    rest[i] = (centre[i] - first) - mean[i];
+                }
+            },
+        );
     }
 
-    fn slope(&self, c: usize, plain: F, along: F) -> Slope<F> {
-        let [rstd, r, _] = self.factors(c);
-        let scale = rstd * (self.arrays.scale[c] * r);
-        if self.mode == Mode::Eval {
-            return Slope { scale, plain: F::zero(), along: F::zero() };
-        }
-        let inverse = F::one() / F::from_usize(self.arrays.x.count());
-        Slope { scale, plain: plain * inverse, along: rstd * rstd * (along * inverse) }
-    }
-
-    fn d_scale(&self, c: usize, plain: F, along: F) -> F {
-        let [rstd, r, d] = self.factors(c);
-        rstd * along * r + d * plain
+    /// Fills scale, slope and offset of dx = scale·dy − (x − centre)·slope + offset, and turns Σ dy·(x − mean) into the
+    /// gradient of γ.
+    fn slopes(
+        &self,
+        first: usize,
+        [rest, plain]: [&[F]; 2],
+        along: &mut [F],
+        [scale, slope, offset]: [&mut [F]; 3],
+    ) {
+        let (batch, mode, count) = (self.batch, self.mode, along.len());
+        let [gamma, running_mean, running] = self.arrays.of(first, count);
+        let range = first..first + count;
+        let (mean, variance) = (&self.mean[range.clone()], &self.variance[range]);
+        let inverse = match mode {
+            Mode::Train => F::one() / F::from_usize(self.arrays.x.count()),
+            Mode::Eval => F::zero(),
+        };
+        self.arrays.x.firsts(first, offset);
+        dispatch(
+            #[inline(always)]
+            move || {
+                let (rest, plain) = (&rest[..count], &plain[..count]);
+                for i in 0..count {
+                    offset[i] = (offset[i] - running_mean[i]) + mean[i];
+                }
+                let differences = &*offset;
+                let of = |i: usize| [differences[i], variance[i], running[i]];
+                batch.for_factors(
+                    mode,
+                    count,
+                    of,
+                    #[inline(always)]
+                    |i, [rstd, r, d]| {
+                        scale[i] = rstd * (gamma[i] * r);
+                        slope[i] = scale[i] * (rstd * rstd * (along[i] * inverse));
+                        along[i] = rstd * along[i] * r + d * plain[i];
+                    },
+                );
+                for i in 0..count {
+                    offset[i] = -(scale[i] * (plain[i] * inverse) + rest[i] * slope[i]);
+                }
+            },
+        );
     }
 
     /// Writes what an update shall subtract from running mean, running variance and count.

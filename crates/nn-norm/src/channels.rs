@@ -1,7 +1,7 @@
 //! Statistics and affine maps per channel of arrays `[N, C, S]`, for batch norm.
 //!
 //! Channels are taken in blocks that stay in the cache between the passes over them: one channel where S is long, else
-//! up to a thousand columns of the matrix `[N, C·S]`. Rows are combined in a tree that depends on their number alone. The
+//! some hundred columns of the matrix `[N, C·S]`. Rows are combined in a tree that depends on their number alone. The
 //! values of a channel are taken less a shift (its first element, in training), so that a large mean costs no digits.
 
 use std::array::from_fn;
@@ -15,7 +15,7 @@ use crate::columns::{add_rows, map_columns, map_columns_back, map_plane, map_pla
 use crate::kernel::{Moments, join, long_sums, weights};
 
 /// Columns of a block.
-const WIDTH: usize = 1024;
+const WIDTH: usize = 512;
 /// The longest S that is worked on in columns.
 const SHORT: usize = 32;
 /// Rows that are combined one after another.
@@ -35,31 +35,14 @@ pub(crate) struct Channels<'a, F> {
     pub(crate) inner: usize,
 }
 
-/// y = ((x − shift) − mean)·scale + offset.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Line<F> {
-    pub(crate) shift: F,
-    pub(crate) mean: F,
-    pub(crate) scale: F,
-    pub(crate) offset: F,
-}
-
-/// dx = scale·(dy − plain − ((x − shift) − mean)·along).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slope<F> {
-    pub(crate) scale: F,
-    pub(crate) plain: F,
-    pub(crate) along: F,
-}
-
-/// The line of a channel, given its number, the shifted mean and the biased variance.
-pub(crate) type LineFn<'f, F> = dyn Fn(usize, F, F) -> Line<F> + Sync + 'f;
-/// The slope of a channel, given its number, Σ dy and Σ dy·((x − shift) − mean).
-pub(crate) type SlopeFn<'f, F> = dyn Fn(usize, F, F) -> Slope<F> + Sync + 'f;
-/// Writes the gradient of some channels of a case, given their x and dy.
-type RowBackFn<'f, F> = dyn Fn(&[F], &[F], &mut [F]) + Sync + 'f;
-/// Shift and mean of a channel.
-pub(crate) type CentreFn<'f, F> = dyn Fn(usize) -> [F; 2] + Sync + 'f;
+/// For the channels from the given one on: fills centre, scale and offset of y = (x − centre)·scale + offset, given the
+/// shifted means and biased variances of the batch, where they are computed.
+pub(crate) type LinesFn<'f, F> = dyn Fn(usize, [&[F]; 2], [&mut [F]; 3]) + Sync + 'f;
+/// For the channels from the given one on: fills the centre, a number near the mean, and the rest, centre less mean.
+pub(crate) type CentresFn<'f, F> = dyn Fn(usize, [&mut [F]; 2]) + Sync + 'f;
+/// For the channels from the given one on: fills scale, slope and offset of dx = scale·dy − (x − centre)·slope + offset,
+/// given the rest, Σ dy and Σ dy·(x − mean), the latter of which it turns into the gradient of the scale.
+pub(crate) type SlopesFn<'f, F> = dyn Fn(usize, [&[F]; 2], &mut [F], [&mut [F]; 3]) + Sync + 'f;
 
 impl<'a, F: Real> Channels<'a, F> {
     /// An array of at least two axes: cases, channels, and any others together.
@@ -93,6 +76,17 @@ impl<'a, F: Real> Channels<'a, F> {
         &self.values[(at + channels.start) * self.inner..(at + channels.end) * self.inner]
     }
 
+    /// The first value of each channel from `first` on.
+    pub(crate) fn firsts(self, first: usize, to: &mut [F]) {
+        if self.inner == 1 {
+            to.copy_from_slice(&self.values[first..first + to.len()]);
+        } else {
+            for (c, to) in to.iter_mut().enumerate() {
+                *to = self.first(first + c);
+            }
+        }
+    }
+
     /// Where to divide so many channels: between blocks.
     fn middle(self, count: usize) -> usize {
         (count / 2).next_multiple_of(self.block())
@@ -116,7 +110,9 @@ impl<'a, F: Real> Channels<'a, F> {
             (mean[0], variance[0]) = (moments.mean, moments.variance());
             return;
         }
-        let shift = self.columns(count, |c| self.first(first + c));
+        let mut shift = [F::zero(); WIDTH];
+        self.firsts(first, &mut shift[..count]);
+        self.repeat(count, [&mut shift]);
         let [means, squares] = self.column_moments(&channels, 0..self.batch, &shift);
         for c in 0..count {
             let column = |j| Moments { count: self.batch, mean: means[j], squares: squares[j] };
@@ -126,14 +122,17 @@ impl<'a, F: Real> Channels<'a, F> {
         }
     }
 
-    /// Numbers of the channels of a block, repeated for their columns.
-    #[inline(always)]
-    fn columns(self, count: usize, of: impl Fn(usize) -> F) -> Columns<F> {
-        let mut columns = [F::zero(); WIDTH];
-        for (c, columns) in columns.chunks_exact_mut(self.inner.max(1)).enumerate().take(count) {
-            columns.fill(of(c));
+    /// Numbers of the channels of a block, repeated for their columns, in place.
+    fn repeat<const K: usize>(self, count: usize, of_channels: [&mut Columns<F>; K]) {
+        if self.inner == 1 {
+            return;
         }
-        columns
+        for numbers in of_channels {
+            for c in (0..count).rev() {
+                let number = numbers[c];
+                numbers[c * self.inner..(c + 1) * self.inner].fill(number);
+            }
+        }
     }
 
     fn plane_moments(self, channel: usize, rows: Range<usize>) -> Moments<F> {
@@ -204,7 +203,7 @@ impl<'a, F: Real> Channels<'a, F> {
         first: usize,
         batch: Option<[&mut [F]; 2]>,
         y: ArrayViewMut3<'_, F>,
-        line: &LineFn<'_, F>,
+        lines: &LinesFn<'_, F>,
     ) {
         let count = y.len_of(Axis(1));
         if count > self.block() {
@@ -220,29 +219,38 @@ impl<'a, F: Real> Channels<'a, F> {
             };
             return join(
                 count * self.count(),
-                || self.map(first, batch0, y0, line),
-                || self.map(first + at, batch1, y1, line),
+                || self.map(first, batch0, y0, lines),
+                || self.map(first + at, batch1, y1, lines),
             );
         }
-        let mut lines =
-            [Line { shift: F::zero(), mean: F::zero(), scale: F::zero(), offset: F::zero() }; WIDTH];
-        if let Some([mean, variance]) = batch {
-            self.moments(first, mean, variance);
-            for c in 0..count {
-                lines[c] = line(first + c, mean[c], variance[c]);
+        let (channels, mut numbers) = (first..first + count, [[F::zero(); WIDTH]; 3]);
+        let [centre, scale, offset] = &mut numbers;
+        let of_block = [&mut centre[..count], &mut scale[..count], &mut offset[..count]];
+        match batch {
+            Some([mean, variance]) => {
+                self.moments(first, mean, variance);
+                lines(first, [mean, variance], of_block);
             }
-        } else {
-            for (c, to) in lines.iter_mut().enumerate().take(count) {
-                *to = line(first + c, F::zero(), F::zero());
-            }
+            None => lines(first, [&[], &[]], of_block),
         }
         if self.in_columns() {
-            let of = |part: fn(&Line<F>) -> F| self.columns(count, |c| part(&lines[c]));
-            let lines = [of(|l| l.shift), of(|l| l.mean), of(|l| l.scale), of(|l| l.offset)];
-            self.map_rows(&(first..first + count), 0, y, &|x, y| map_columns(&lines, x, y));
+            self.repeat(count, [centre, scale, offset]);
+            self.map_rows(
+                &channels,
+                0,
+                y,
+                #[inline(always)]
+                |x: &[F], y: &mut [F]| map_columns([centre, scale, offset], x, y),
+            );
         } else {
-            let line = lines[0];
-            self.map_rows(&(first..first + count), 0, y, &|x, y| map_plane(line, x, y));
+            let line = [centre[0], scale[0], offset[0]];
+            self.map_rows(
+                &channels,
+                0,
+                y,
+                #[inline(always)]
+                |x: &[F], y: &mut [F]| map_plane(line, x, y),
+            );
         }
     }
 
@@ -252,7 +260,7 @@ impl<'a, F: Real> Channels<'a, F> {
         channels: &Range<usize>,
         n: usize,
         mut y: ArrayViewMut3<'_, F>,
-        write: &(dyn Fn(&[F], &mut [F]) + Sync),
+        write: impl Fn(&[F], &mut [F]) + Sync + Copy,
     ) {
         let count = y.len_of(Axis(0));
         if count > ROWS {
@@ -264,21 +272,27 @@ impl<'a, F: Real> Channels<'a, F> {
                 || self.map_rows(channels, n + at, y1, write),
             );
         }
-        for (i, mut y) in y.outer_iter_mut().enumerate() {
-            write(self.row(n + i, channels), y.as_slice_mut().expect("channels of a case are contiguous"));
-        }
+        dispatch(
+            #[inline(always)]
+            || {
+                for (i, mut y) in y.outer_iter_mut().enumerate() {
+                    let y = y.as_slice_mut().expect("channels of a case are contiguous");
+                    write(self.row(n + i, channels), y);
+                }
+            },
+        );
     }
 
-    /// Leaves Σ dy and Σ dy·((x − shift) − mean) of each channel from `first` on in `sums`, and then writes (or adds,
-    /// as the flag says) the gradient of x, whose middle axis they are.
+    /// Leaves Σ dy and, of Σ dy·(x − mean), what `slopes` makes of it, of each channel from `first` on in `sums`, and
+    /// then writes (or adds, as the flag says) the gradient of x, whose middle axis they are.
     pub(crate) fn map_back(
         self,
         dy: Self,
         first: usize,
         [plain, along]: [&mut [F]; 2],
         dx: Option<(ArrayViewMut3<'_, F>, bool)>,
-        centre: &CentreFn<'_, F>,
-        slope: &SlopeFn<'_, F>,
+        centres: &CentresFn<'_, F>,
+        slopes: &SlopesFn<'_, F>,
     ) {
         let count = plain.len();
         if count > self.block() {
@@ -293,54 +307,63 @@ impl<'a, F: Real> Channels<'a, F> {
             };
             return join(
                 count * self.count(),
-                || self.map_back(dy, first, [plain0, along0], dx0, centre, slope),
-                || self.map_back(dy, first + at, [plain1, along1], dx1, centre, slope),
+                || self.map_back(dy, first, [plain0, along0], dx0, centres, slopes),
+                || self.map_back(dy, first + at, [plain1, along1], dx1, centres, slopes),
             );
         }
-        let channels = first..first + count;
-        if !self.in_columns() {
-            let centre = centre(first);
-            [plain[0], along[0]] = self.plane_sums(dy, first, 0..self.batch, centre);
-            if let Some((dx, accumulate)) = dx {
-                let slope = slope(first, plain[0], along[0]);
-                let write =
-                    |x: &[F], dy: &[F], dx: &mut [F]| map_plane_back(centre, slope, x, dy, dx, accumulate);
-                self.map_rows_back(dy, &channels, 0, dx, &write);
-            }
-            return;
-        }
-        let mut centres = [[F::zero(); 2]; WIDTH];
-        for (c, to) in centres.iter_mut().enumerate().take(count) {
-            *to = centre(first + c);
-        }
-        let centre = [0, 1].map(|part| self.columns(count, |c| centres[c][part]));
-        let sums = self.column_sums(dy, &channels, 0..self.batch, &centre);
-        for c in 0..count {
-            let columns = c * self.inner..(c + 1) * self.inner;
-            plain[c] = sums[0][columns.clone()].iter().copied().sum();
-            along[c] = sums[1][columns].iter().copied().sum();
-        }
-        if let Some((dx, accumulate)) = dx {
-            let mut slopes = [Slope { scale: F::zero(), plain: F::zero(), along: F::zero() }; WIDTH];
+        let (channels, mut numbers) = (first..first + count, [[F::zero(); WIDTH]; 5]);
+        let [centre, rest, scale, slope, offset] = &mut numbers;
+        centres(first, [&mut centre[..count], &mut rest[..count]]);
+        if self.in_columns() {
+            self.repeat(count, [centre]);
+            let [plains, alongs] = self.column_sums(dy, &channels, 0..self.batch, centre);
             for c in 0..count {
-                slopes[c] = slope(first + c, plain[c], along[c]);
+                let columns = c * self.inner..(c + 1) * self.inner;
+                plain[c] = plains[columns.clone()].iter().copied().sum();
+                along[c] = alongs[columns].iter().copied().sum();
             }
-            let of = |part: fn(&Slope<F>) -> F| self.columns(count, |c| part(&slopes[c]));
-            let slopes = [of(|s| s.scale), of(|s| s.plain), of(|s| s.along)];
-            let write =
-                |x: &[F], dy: &[F], dx: &mut [F]| map_columns_back(&centre, &slopes, x, dy, dx, accumulate);
-            self.map_rows_back(dy, &channels, 0, dx, &write);
+        } else {
+            [plain[0], along[0]] = self.plane_sums(dy, first, 0..self.batch, centre[0]);
+        }
+        for c in 0..count {
+            along[c] += rest[c] * plain[c];
+        }
+        let of_block = [&mut scale[..count], &mut slope[..count], &mut offset[..count]];
+        slopes(first, [&rest[..count], plain], along, of_block);
+        let Some((dx, accumulate)) = dx else { return };
+        if self.in_columns() {
+            self.repeat(count, [scale, slope, offset]);
+            self.map_rows_back(
+                dy,
+                &channels,
+                0,
+                dx,
+                #[inline(always)]
+                |x: &[F], dy: &[F], dx: &mut [F]| {
+                    map_columns_back([centre, scale, slope, offset], x, dy, dx, accumulate);
+                },
+            );
+        } else {
+            let numbers = [centre[0], scale[0], slope[0], offset[0]];
+            self.map_rows_back(
+                dy,
+                &channels,
+                0,
+                dx,
+                #[inline(always)]
+                |x: &[F], dy: &[F], dx: &mut [F]| map_plane_back(numbers, x, dy, dx, accumulate),
+            );
         }
     }
 
-    fn plane_sums(self, dy: Self, channel: usize, rows: Range<usize>, [shift, mean]: [F; 2]) -> [F; 2] {
+    fn plane_sums(self, dy: Self, channel: usize, rows: Range<usize>, centre: F) -> [F; 2] {
         if rows.len() > 1 {
             let at = rows.start + rows.len() / 2;
             let (mut a, mut b) = ([F::zero(); 2], [F::zero(); 2]);
             join(
                 rows.len() * self.inner,
-                || a = self.plane_sums(dy, channel, rows.start..at, [shift, mean]),
-                || b = self.plane_sums(dy, channel, at..rows.end, [shift, mean]),
+                || a = self.plane_sums(dy, channel, rows.start..at, centre),
+                || b = self.plane_sums(dy, channel, at..rows.end, centre),
             );
             return [a[0] + b[0], a[1] + b[1]];
         }
@@ -352,7 +375,7 @@ impl<'a, F: Real> Channels<'a, F> {
                 long_sums(
                     [x, dy],
                     #[inline(always)]
-                    |[x, dy]: [F; 2]| [dy, dy * ((x - shift) - mean)],
+                    |[x, dy]: [F; 2]| [dy, dy * (x - centre)],
                 )
             },
         )
@@ -363,7 +386,7 @@ impl<'a, F: Real> Channels<'a, F> {
         dy: Self,
         channels: &Range<usize>,
         rows: Range<usize>,
-        centre: &[Columns<F>; 2],
+        centre: &Columns<F>,
     ) -> [Columns<F>; 2] {
         let mut result = [[F::zero(); WIDTH]; 2];
         if rows.len() > ROWS {
@@ -403,7 +426,7 @@ impl<'a, F: Real> Channels<'a, F> {
         channels: &Range<usize>,
         n: usize,
         mut dx: ArrayViewMut3<'_, F>,
-        write: &RowBackFn<'_, F>,
+        write: impl Fn(&[F], &[F], &mut [F]) + Sync + Copy,
     ) {
         let count = dx.len_of(Axis(0));
         if count > ROWS {
@@ -415,9 +438,14 @@ impl<'a, F: Real> Channels<'a, F> {
                 || self.map_rows_back(dy, channels, n + at, dx1, write),
             );
         }
-        for (i, mut dx) in dx.outer_iter_mut().enumerate() {
-            let dx = dx.as_slice_mut().expect("channels of a case are contiguous");
-            write(self.row(n + i, channels), dy.row(n + i, channels), dx);
-        }
+        dispatch(
+            #[inline(always)]
+            || {
+                for (i, mut dx) in dx.outer_iter_mut().enumerate() {
+                    let dx = dx.as_slice_mut().expect("channels of a case are contiguous");
+                    write(self.row(n + i, channels), dy.row(n + i, channels), dx);
+                }
+            },
+        );
     }
 }

@@ -1,9 +1,8 @@
 //! The loops of batch norm over rows of columns, and over planes.
 
 use nn_core::Real;
-use nn_ops::simd::dispatch;
 
-use crate::channels::{Columns, Line, Slope};
+use crate::channels::Columns;
 use crate::kernel::{weights, write_or_add};
 
 /// Columns that are combined in registers.
@@ -73,12 +72,12 @@ fn merge_tile<F: Real, const R: usize, const W: usize>(
     }
 }
 
-/// Adds R more rows to Σ dy and Σ dy·((x − shift) − mean), column by column.
+/// Adds R more rows to Σ dy and Σ dy·(x − centre), column by column.
 #[inline(always)]
 pub(crate) fn add_rows<F: Real, const R: usize>(
     x: [&[F]; R],
     dy: [&[F]; R],
-    centre: &[Columns<F>; 2],
+    centre: &Columns<F>,
     sums: &mut [Columns<F>; 2],
 ) {
     let width = x[0].len();
@@ -97,16 +96,16 @@ fn add_tile<F: Real, const R: usize, const W: usize>(
     at: usize,
     x: [&[F]; R],
     dy: [&[F]; R],
-    [shift, mean]: &[Columns<F>; 2],
+    centre: &Columns<F>,
     [plain, along]: &mut [Columns<F>; 2],
 ) {
-    let (shift, mean) = (tile::<F, W>(shift, at), tile::<F, W>(mean, at));
+    let centre = tile::<F, W>(centre, at);
     let mut sums = [[F::zero(); W]; 2];
     for i in 0..R {
         let (x, dy) = (tile::<F, W>(x[i], at), tile::<F, W>(dy[i], at));
         for j in 0..W {
             sums[0][j] += dy[j];
-            sums[1][j] += dy[j] * ((x[j] - shift[j]) - mean[j]);
+            sums[1][j] += dy[j] * (x[j] - centre[j]);
         }
     }
     let (plain, along) = (&mut plain[at..at + W], &mut along[at..at + W]);
@@ -116,35 +115,27 @@ fn add_tile<F: Real, const R: usize, const W: usize>(
     }
 }
 
-pub(crate) fn map_columns<F: Real>(lines: &[Columns<F>; 4], x: &[F], y: &mut [F]) {
+/// y = (x − centre)·scale + offset.
+#[inline(always)]
+pub(crate) fn map_columns<F: Real>(numbers: [&Columns<F>; 3], x: &[F], y: &mut [F]) {
     let width = y.len();
-    let x = &x[..width];
-    let (shift, mean) = (&lines[0][..width], &lines[1][..width]);
-    let (scale, offset) = (&lines[2][..width], &lines[3][..width]);
-    dispatch(
-        #[inline(always)]
-        move || {
-            for j in 0..width {
-                y[j] = ((x[j] - shift[j]) - mean[j]) * scale[j] + offset[j];
-            }
-        },
-    );
+    let (x, [centre, scale, offset]) = (&x[..width], numbers.map(|numbers| &numbers[..width]));
+    for j in 0..width {
+        y[j] = (x[j] - centre[j]) * scale[j] + offset[j];
+    }
 }
 
-pub(crate) fn map_plane<F: Real>(line: Line<F>, x: &[F], y: &mut [F]) {
-    dispatch(
-        #[inline(always)]
-        move || {
-            for (x, y) in x.iter().zip(y) {
-                *y = ((*x - line.shift) - line.mean) * line.scale + line.offset;
-            }
-        },
-    );
+#[inline(always)]
+pub(crate) fn map_plane<F: Real>([centre, scale, offset]: [F; 3], x: &[F], y: &mut [F]) {
+    for (x, y) in x.iter().zip(y) {
+        *y = (*x - centre) * scale + offset;
+    }
 }
 
+/// dx = scale·dy − (x − centre)·slope + offset.
+#[inline(always)]
 pub(crate) fn map_columns_back<F: Real>(
-    centre: &[Columns<F>; 2],
-    slopes: &[Columns<F>; 3],
+    numbers: [&Columns<F>; 4],
     x: &[F],
     dy: &[F],
     dx: &mut [F],
@@ -152,39 +143,28 @@ pub(crate) fn map_columns_back<F: Real>(
 ) {
     let width = dx.len();
     let (x, dy) = (&x[..width], &dy[..width]);
-    let (shift, mean) = (&centre[0][..width], &centre[1][..width]);
-    let (scale, plain, along) = (&slopes[0][..width], &slopes[1][..width], &slopes[2][..width]);
-    dispatch(
+    let [centre, scale, slope, offset] = numbers.map(|numbers| &numbers[..width]);
+    write_or_add(
+        dx,
+        accumulate,
         #[inline(always)]
-        move || {
-            write_or_add(
-                dx,
-                accumulate,
-                #[inline(always)]
-                |j: usize| scale[j] * ((dy[j] - plain[j]) - ((x[j] - shift[j]) - mean[j]) * along[j]),
-            );
-        },
+        |j: usize| (scale[j] * dy[j] - (x[j] - centre[j]) * slope[j]) + offset[j],
     );
 }
 
+#[inline(always)]
 pub(crate) fn map_plane_back<F: Real>(
-    [shift, mean]: [F; 2],
-    slope: Slope<F>,
+    [centre, scale, slope, offset]: [F; 4],
     x: &[F],
     dy: &[F],
     dx: &mut [F],
     accumulate: bool,
 ) {
     let (x, dy) = (&x[..dx.len()], &dy[..dx.len()]);
-    dispatch(
+    write_or_add(
+        dx,
+        accumulate,
         #[inline(always)]
-        move || {
-            write_or_add(
-                dx,
-                accumulate,
-                #[inline(always)]
-                |j: usize| slope.scale * ((dy[j] - slope.plain) - ((x[j] - shift) - mean) * slope.along),
-            );
-        },
+        |j: usize| (scale * dy[j] - (x[j] - centre) * slope) + offset,
     );
 }

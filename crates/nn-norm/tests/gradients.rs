@@ -1,8 +1,8 @@
 //! The list of all norms, and the checks that every one of them must pass: its gradient and the properties of
 //! `nn_gradcheck::properties` over random shapes and memory layouts, and the same bits on any number of threads.
 
-use ndarray::{ArrayD, IxDyn, arr0};
-use nn_core::{Grad, Io, Memory, Mode, Op, Outline, Real, ShapeError, Step, View, ViewMut, shape};
+use ndarray::{ArrayD, IxDyn};
+use nn_core::{Mode, Step, shape};
 use nn_gradcheck::properties::{Case, prove};
 use nn_gradcheck::strategies::{Laid, Layout, distinct, laid, shapes, within};
 use nn_norm::{
@@ -27,89 +27,33 @@ fn evaluation() -> Step {
     Step { mode: Mode::Eval, ..Step::default() }
 }
 
-/// An operation whose last inputs are running statistics: held at fixed values, since in training their "gradients"
-/// are none.
-#[derive(Debug)]
-struct Stateless<O> {
-    op: O,
-    mean: f64,
-    variance: f64,
-    tracked: f64,
-}
-
-impl<O> Stateless<O> {
-    fn state<F: Real>(&self, channels: usize) -> [ArrayD<F>; 3] {
-        let of_channels = |x: f64, share: f64| {
-            let value = |c: usize| F::from_f64(x * (1.0 + share * c as f64));
-            ArrayD::from_shape_fn(IxDyn(&[channels]), |c| value(c[0]))
-        };
-        let tracked = arr0(F::from_f64(self.tracked)).into_dyn();
-        [of_channels(self.mean, 0.25), of_channels(self.variance, 0.125), tracked]
-    }
-}
-
-impl<F: Real, O: Op<F>> Op<F> for Stateless<O> {
-    fn name(&self) -> &'static str {
-        self.op.name()
-    }
-
-    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        let channels = [inputs[0][1]];
-        let mut outline = self.op.infer(&[inputs[0], inputs[1], inputs[2], &channels, &channels, &[]])?;
-        outline.reads_input.truncate(3);
-        Ok(outline)
-    }
-
-    fn forward(&self, step: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
-        let state = self.state(inputs[1].len());
-        let all: Vec<_> = inputs.iter().map(|x| x.view()).chain(state.iter().map(|x| x.view())).collect();
-        self.op.forward(step, &all, output, memory);
-    }
-
-    fn backward(
-        &self,
-        step: &Step,
-        io: &Io<'_, '_, F>,
-        memory: Memory<'_, F>,
-        d_output: View<'_, F>,
-        d_inputs: &mut [Grad<'_, F>],
-    ) {
-        let state = self.state(d_output.shape()[1]);
-        let kept = [io.input(0), io.input(1)];
-        let kept: Vec<_> = kept.iter().map(|x| Some(x.view())).collect();
-        let all: Vec<_> =
-            kept.into_iter().chain([None]).chain(state.iter().map(|x| Some(x.view()))).collect();
-        let mut targets: Vec<Grad<'_, F>> = d_inputs
-            .iter_mut()
-            .map(|grad| match grad {
-                Grad::Skip => Grad::Skip,
-                Grad::Overwrite(view) => Grad::Overwrite(view.view_mut()),
-                Grad::Accumulate(view) => Grad::Accumulate(view.view_mut()),
-            })
-            .collect();
-        targets.extend([Grad::Skip, Grad::Skip, Grad::Skip]);
-        self.op.backward(step, &Io::new(&all, None), memory, d_output, &mut targets);
-    }
-}
-
 /// All norms of this crate.
 fn table() -> Vec<Entry> {
+    [of_batches(), of_cases(), of_weights()].into_iter().flatten().collect()
+}
+
+/// Those that have running statistics, which are inputs.
+fn of_batches() -> Vec<Entry> {
     vec![
         Entry {
             name: "BatchNorm",
-            cases: (per_channel(batches()), epsilon())
-                .prop_map(|(inputs, e)| Case::new(stateless(batch_norm(e)), inputs))
+            cases: (with_state(batches()), epsilon(), statistics())
+                .prop_map(|(inputs, e, statistics)| {
+                    let op = BatchNorm::new().epsilon(e).unwrap().statistics(statistics).unwrap();
+                    Case::new(op, inputs)
+                })
                 .boxed(),
-            large: large_channels(|inputs| Case::new(stateless(batch_norm(1e-5)), inputs)),
+            large: large_batches(|inputs| Case::new(BatchNorm::new(), inputs)),
         },
         Entry {
             name: "BatchNorm in evaluation",
             cases: (with_state(batches()), epsilon())
                 .prop_map(|(inputs, e)| {
-                    Case::new(batch_norm(e), inputs).constant(&[3, 4, 5]).step(evaluation())
+                    let op = BatchNorm::new().epsilon(e).unwrap();
+                    Case::new(op, inputs).constant(&[3, 4, 5]).step(evaluation())
                 })
                 .boxed(),
-            large: large_channels(|inputs| Case::new(stateless(batch_norm(1e-5)), inputs).step(evaluation())),
+            large: large_batches(|inputs| Case::new(BatchNorm::new(), inputs).step(evaluation())),
         },
         Entry {
             // Running statistics so far away that r and d stand at their limits, and do not vary with x.
@@ -117,10 +61,10 @@ fn table() -> Vec<Entry> {
             cases: (per_channel(batches()), select(&[(0.5, -1e5, 1e6), (1e-2, 1e5, 1e6), (1e-5, 1e3, 1e-6)]))
                 .prop_map(|(inputs, (e, mean, variance))| {
                     let op = BatchRenorm::new().epsilon(e).unwrap().limits(1.5, 2.5).unwrap();
-                    Case::new(Stateless { op, mean, variance, tracked: 3.0 }, inputs)
+                    Case::new(op, and_state(inputs, mean, variance))
                 })
                 .boxed(),
-            large: large_channels(|inputs| Case::new(stateless(BatchRenorm::new()), inputs)),
+            large: large_batches(|inputs| Case::new(BatchRenorm::new(), inputs)),
         },
         Entry {
             name: "BatchRenorm in evaluation",
@@ -132,6 +76,12 @@ fn table() -> Vec<Entry> {
                 .boxed(),
             large: vec![],
         },
+    ]
+}
+
+/// Those that normalise each case by itself.
+fn of_cases() -> Vec<Entry> {
+    vec![
         Entry {
             name: "LayerNorm",
             cases: (trailing(3), wide_epsilon())
@@ -168,31 +118,48 @@ fn table() -> Vec<Entry> {
             large: large_channels(|inputs| Case::new(InstanceNorm::new(), inputs)).split_off(2),
         },
         Entry {
+            name: "LocalResponseNorm",
+            cases: (batches_of_any_size(), 1..=7usize, 0.0..2.0f64, 0.0..1.5f64, 0.5..2.0f64)
+                .prop_map(|(x, size, alpha, beta, k)| {
+                    let norm = LocalResponseNorm::new(size).unwrap().alpha(alpha).unwrap();
+                    Case::new(norm.beta(beta).unwrap().k(k).unwrap(), vec![x])
+                })
+                .boxed(),
+            large: vec![Case::new(LocalResponseNorm::new(5).unwrap(), vec![numbers(&[4, 20, 60, 60])])],
+        },
+    ]
+}
+
+/// Those of weights.
+fn of_weights() -> Vec<Entry> {
+    vec![
+        Entry {
             name: "WeightStandardization",
             cases: (shapes(2..=4, 5).prop_flat_map(spread), wide_epsilon())
                 .prop_map(|(w, e)| Case::new(WeightStandardization::new().epsilon(e).unwrap(), vec![w]))
                 .boxed(),
             large: vec![Case::new(WeightStandardization::new(), vec![numbers(&[300, 900])])],
         },
-        Entry { name: "LocalResponseNorm", cases: local_response(), large: large_local_response() },
         Entry {
-            // u and v held: in training they follow W, of which the gradient knows nothing, as in PyTorch.
+            // In evaluation, for in training u and v follow W, of which the gradient knows nothing, as in PyTorch.
             name: "SpectralNorm",
-            cases: spectral(),
-            large: vec![
-                Case::new(SpectralNorm::new(), vec![numbers(&[600, 500]), numbers(&[600]), numbers(&[500])])
-                    .constant(&[1, 2]),
-            ],
+            cases: weight_and_vectors()
+                .prop_map(|(axis, inputs)| {
+                    Case::new(SpectralNorm::new().axis(axis), inputs).constant(&[1, 2]).step(evaluation())
+                })
+                .boxed(),
+            large: vec![Case::new(
+                SpectralNorm::new(),
+                vec![numbers(&[600, 500]), numbers(&[600]), numbers(&[500])],
+            )],
         },
     ]
 }
 
-fn batch_norm(epsilon: f64) -> BatchNorm {
-    BatchNorm::new().epsilon(epsilon).unwrap().statistics(Statistics::Average).unwrap()
-}
-
-fn stateless<O>(op: O) -> Stateless<O> {
-    Stateless { op, mean: 0.25, variance: 0.75, tracked: 3.0 }
+fn statistics() -> impl Strategy<Value = Statistics> {
+    let exponential =
+        |bias_corrected| Just(Statistics::Exponential { momentum: 0.1, bias_corrected }).boxed();
+    prop_oneof![exponential(false), exponential(true), Just(Statistics::Average), Just(Statistics::Pooled)]
 }
 
 fn epsilon() -> impl Strategy<Value = f64> {
@@ -243,6 +210,17 @@ fn with_state(shapes: impl Strategy<Value = Vec<usize>> + 'static) -> BoxedStrat
             inputs
         })
         .boxed()
+}
+
+/// As [`per_channel`], with running statistics around these values, and their count.
+fn and_state(mut inputs: Vec<Laid>, mean: f64, variance: f64) -> Vec<Laid> {
+    let channels = inputs[1].view().len();
+    let of_channels = |x: f64| {
+        let values = ArrayD::from_shape_fn(IxDyn(&[channels]), |c| x * (1.0 + 0.125 * c[0] as f64));
+        Laid::new(values.view(), Layout::C)
+    };
+    inputs.extend([of_channels(mean), of_channels(variance), Laid::filled(&[], 3.0, Layout::C)]);
+    inputs
 }
 
 /// Batches with more than two values per channel: narrow, long, of many positions; one in ten is empty.
@@ -299,31 +277,20 @@ fn trailing(most: usize) -> BoxedStrategy<(usize, Vec<Laid>)> {
         .boxed()
 }
 
-fn local_response() -> BoxedStrategy<Case> {
-    (shapes(2..=4, 6).prop_flat_map(spread), 1..=7usize, 0.0..2.0f64, 0.0..1.5f64, 0.5..2.0f64)
-        .prop_map(|(x, size, alpha, beta, k)| {
-            let norm = LocalResponseNorm::new(size).unwrap().alpha(alpha).unwrap();
-            Case::new(norm.beta(beta).unwrap().k(k).unwrap(), vec![x])
-        })
-        .boxed()
+fn batches_of_any_size() -> BoxedStrategy<Laid> {
+    shapes(2..=4, 6).prop_flat_map(spread).boxed()
 }
 
-fn large_local_response() -> Vec<Case> {
-    vec![Case::new(LocalResponseNorm::new(5).unwrap(), vec![numbers(&[4, 20, 60, 60])])]
-}
-
-fn spectral() -> BoxedStrategy<Case> {
+/// The axis of the outputs; the weight and vectors of its two sides.
+fn weight_and_vectors() -> BoxedStrategy<(usize, Vec<Laid>)> {
     (shapes(2..=4, 5), 0..2usize)
         .prop_flat_map(|(shape, axis)| {
             let (h, w) = (shape[axis], shape.iter().enumerate().filter(|&(i, _)| i != axis));
             let w = w.map(|(_, n)| n).product();
             let vector = |len| laid(within(vec![len], 0.5, 1.5));
-            (laid(within(shape, 0.5, 2.0)), vector(h), vector(w), Just(axis))
+            (Just(axis), laid(within(shape, 0.5, 2.0)), vector(h), vector(w))
         })
-        .prop_map(|(weight, u, v, axis)| {
-            let op = SpectralNorm::new().axis(axis);
-            Case::new(op, vec![weight, u, v]).constant(&[1, 2]).step(evaluation())
-        })
+        .prop_map(|(axis, weight, u, v)| (axis, vec![weight, u, v]))
         .boxed()
 }
 
@@ -340,6 +307,10 @@ fn large_channels(case: impl Fn(Vec<Laid>) -> Case) -> Vec<Case> {
         [&[300, 900], &[90_000, 4], &[2, 6, 40_000], &[700, 12, 5, 7], &[9, 40, 30, 30]];
     let inputs = |shape: &[usize]| vec![numbers(shape), numbers(&shape[1..2]), numbers(&shape[1..2])];
     shapes.map(|shape| case(inputs(shape))).into()
+}
+
+fn large_batches(case: impl Fn(Vec<Laid>) -> Case) -> Vec<Case> {
+    large_channels(|inputs| case(and_state(inputs, 0.25, 0.75)))
 }
 
 fn large_rows(count: usize, case: impl Fn(Vec<Laid>) -> Case) -> Vec<Case> {

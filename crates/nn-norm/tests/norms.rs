@@ -315,31 +315,6 @@ fn shapes_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn nan_and_infinities_stay_in_their_channel_or_row() {
-    for bad in [f64::NAN, f64::INFINITY] {
-        for row in [0, 4] {
-            let mut x: Array2<f64> = wave((9, 3));
-            x[[row, 1]] = bad;
-            let norm = BatchNorm::new();
-            let mut running = norm.running(3);
-            let (ones, zeros) = (Array1::ones(3), Array1::zeros(3));
-            let mut y = norm.train(&x, &ones, &zeros, &mut running).unwrap();
-            let (dx, _) = y.backward(&wave((9, 3)));
-            for c in 0..3 {
-                let spoilt = c == 1;
-                assert!(y.output.column(c).iter().all(|y| y.is_nan() == spoilt));
-                assert!(dx.column(c).iter().all(|d| d.is_nan() == spoilt));
-                assert_eq!(running.variance()[c].is_nan(), spoilt);
-            }
-            let y = LayerNorm::new().forward(&x, &ones, &zeros).unwrap().output;
-            let spoilt: Vec<bool> = y.rows().into_iter().map(|row| row.iter().all(|y| y.is_nan())).collect();
-            assert_eq!(spoilt.iter().filter(|&&s| s).count(), 1);
-            assert!(spoilt[row] && y.iter().filter(|y| y.is_nan()).count() == 3);
-        }
-    }
-}
-
-#[test]
 fn nothing_in_gives_nothing_out() {
     let (ones, zeros) = (Array1::<f64>::ones(3), Array1::zeros(3));
     let empty = Array2::zeros((0, 3));
