@@ -12,7 +12,8 @@ impl GradCheck {
     /// Checks the backward pass of an operation at these inputs; the rows are named `input 0`, `input 1`, …
     ///
     /// The cost is the inner product ⟨output, c⟩ with a fixed random c, whose elements lie in ±[0.5, 1.5]. Inputs
-    /// at the positions `constant` carry no gradient (class numbers, row indices) and are left out.
+    /// at the positions `constant` carry no gradient (class numbers, row indices) and are left out, and so are running
+    /// statistics ([`Outline::moves`](nn_core::Outline::moves)).
     ///
     /// Differences are taken of each element of the output before they are summed up, so that elements which do not
     /// depend on the input add no rounding.
@@ -38,7 +39,8 @@ impl GradCheck {
         let cotangent = cotangent(result.output.shape(), 0);
         let gradients = result.backward(op, step, inputs, cotangent.view());
         let mut probe = Probe::new(op, step, inputs)?;
-        let rows = (0..inputs.len()).filter(|i| !constant.contains(i)).map(|i| {
+        let moves = probe.moves.clone();
+        let rows = (0..inputs.len()).filter(|i| !constant.contains(i) && !moves[*i]).map(|i| {
             let stencil = self.for_operations();
             let slopes = probe.slopes(stencil, i, &cotangent);
             let name = format!("input {i}");
@@ -60,6 +62,8 @@ pub(crate) struct Probe<'a> {
     scratch: Vec<f64>,
     above: ArrayD<f64>,
     below: ArrayD<f64>,
+    /// Which inputs are running statistics.
+    moves: Vec<bool>,
 }
 
 impl<'a> Probe<'a> {
@@ -79,6 +83,7 @@ impl<'a> Probe<'a> {
             scratch: vec![0.0; outline.scratch],
             above: output.clone(),
             below: output,
+            moves: outline.moves,
         })
     }
 

@@ -13,6 +13,7 @@
 //! | skipping one gradient leaves the others as they are | gradients that depend on each other |
 //! | an input said to be [constant](Case::constant) has the gradient 0, where it is asked for | rubbish left there |
 //! | the backward pass is linear in the gradient of the output | a cost mixed into it |
+//! | what a running statistic [moves](Outline::moves) by does not depend on that gradient | a gradient added to it |
 //! | `f32` agrees with `f64` | constants and thresholds that suit one precision only |
 //!
 //! ```
@@ -46,6 +47,9 @@
 //!
 //! println!("{}", prove("Cube", unary(|| Cube)));
 //! ```
+//!
+//! In the gradient of a running statistic the backward pass leaves no gradient: differences and linearity are not
+//! demanded of it, all else is. Where nothing may move, as in evaluation, declare it [constant](Case::constant).
 //!
 //! [`unary`] and [`binary`] draw the cases of operations that take one array, or two of one shape, of any shape. Others
 //! draw their own:
@@ -273,7 +277,7 @@ impl<'a, F: Real> Run<'a, F> {
         let shapes: Vec<&[usize]> = inputs.iter().map(ArrayBase::shape).collect();
         let outline = op.infer(&shapes).map_err(fail)?;
         op.check(inputs).map_err(fail)?;
-        if outline.reads_input.len() != inputs.len() {
+        if [outline.reads_input.len(), outline.moves.len()] != [inputs.len(); 2] {
             return Err(fail("the outline declares another number of inputs"));
         }
         Ok(Run { op, case, inputs, outline })
@@ -410,13 +414,19 @@ fn constants_have_none(run: &Run<'_, f64>, c: &ArrayD<f64>) -> Result<(), TestCa
     Ok(())
 }
 
-/// The gradients for 2c − 3e are twice those for c less three times those for e.
+/// The gradients for 2c − 3e are twice those for c less three times those for e; running statistics move the same.
 fn is_linear(run: &Run<'_, f64>, truth: &Results<f64>, c: &ArrayD<f64>) -> Result<(), TestCaseError> {
     let e = cotangent(&run.outline.shape, 1);
     let second = run.plain(e.view(), f64::NAN);
     let mixed = run.plain((2.0 * c - 3.0 * &e).view(), f64::NAN);
     for (i, got) in mixed.gradients.iter().enumerate() {
         if let (Some(got), Some(a), Some(b)) = (got, &truth.gradients[i], &second.gradients[i]) {
+            if run.outline.moves[i] {
+                let name =
+                    format!("the change of running statistic {i} under another gradient of the output");
+                same(&name, got.view(), a.view(), 0.0)?;
+                continue;
+            }
             let expected = 2.0 * a.to_array() - 3.0 * b.to_array();
             let name = format!("linearity of the gradient of input {i}");
             same(&name, got.view(), expected.view(), 10.0 * SAME)?;
@@ -455,7 +465,7 @@ fn gradient_is_right(
     let mut largest = None;
     for (i, gradient) in truth.gradients.iter().enumerate() {
         let Some(gradient) = gradient else { continue };
-        if shape::size(run.inputs[i].shape()) == 0 {
+        if run.outline.moves[i] || shape::size(run.inputs[i].shape()) == 0 {
             continue;
         }
         let (input, gradient) = (&run.inputs[i], gradient.view());

@@ -1,7 +1,7 @@
 //! The check of operations finds the errors that operations have.
 
 use ndarray::{ArrayD, IxDyn, Zip};
-use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, View, ViewMut};
+use nn_core::{Grad, Io, Memory, Mode, Op, Outline, Real, ShapeError, Step, View, ViewMut};
 use nn_gradcheck::properties::{Case, binary, check_operation, prove, prove_function};
 use nn_gradcheck::strategies::{Laid, Layout, laid, shapes, within};
 use nn_gradcheck::{GradCheck, Verdict};
@@ -173,6 +173,86 @@ fn proving_in_one_line() {
 #[should_panic(expected = "input 0: it is 2 times the right gradient")]
 fn a_failed_proof_says_what_is_suspected() {
     let _ = prove("product", binary(|| Product::TwiceTooLarge));
+}
+
+/// y = x·s with a running statistic s, which training moves half-way to the mean of x; and what may be wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Scaled {
+    Right,
+    DoesNotSayThatItMoves,
+    MovesByTheGradientToo,
+    IgnoresAccumulate,
+    MovesInEvaluation,
+}
+
+impl<F: Real> Op<F> for Scaled {
+    fn name(&self) -> &'static str {
+        "scaled"
+    }
+
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        let outline = Outline::new(inputs[0], 2).reads_inputs(&[0, 1]);
+        Ok(if *self == Scaled::DoesNotSayThatItMoves { outline } else { outline.moves(&[1]) })
+    }
+
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], mut output: ViewMut<'_, F>, _: Memory<'_, F>) {
+        let scale = inputs[1].sum();
+        output.zip_mut_with(&inputs[0], |y, &x| *y = scale * x);
+    }
+
+    fn backward(
+        &self,
+        step: &Step,
+        io: &Io<'_, '_, F>,
+        _: Memory<'_, F>,
+        d_output: View<'_, F>,
+        d_inputs: &mut [Grad<'_, F>],
+    ) {
+        let scale = io.input(1).sum();
+        if let Some((mut dx, accumulate)) = d_inputs[0].target() {
+            dx.zip_mut_with(&d_output, |dx, &dy| *dx = scale * dy + if accumulate { *dx } else { F::zero() });
+        }
+        if let Some((mut change, accumulate)) = d_inputs[1].target() {
+            let x = io.input(0);
+            let mean = x.sum() / F::from_usize(x.len());
+            let mut moved = F::from_f64(0.5) * (scale - mean);
+            if step.mode == Mode::Eval && *self != Scaled::MovesInEvaluation {
+                moved = F::zero();
+            }
+            if *self == Scaled::MovesByTheGradientToo {
+                moved += d_output.sum();
+            }
+            let present = accumulate && *self != Scaled::IgnoresAccumulate;
+            change.mapv_inplace(|x| moved + if present { x } else { F::zero() });
+        }
+    }
+}
+
+#[test]
+fn of_running_statistics_no_derivative_is_demanded_but_all_else_is() {
+    let scale = Laid::filled(&[], 0.9, Layout::C);
+    let check = |op: Scaled, mode| {
+        let inputs = vec![inputs(Layout::Strided).swap_remove(0), scale.clone()];
+        let case = Case::new(op, inputs).step(Step { mode, ..Step::default() });
+        check_operation(&if mode == Mode::Eval { case.constant(&[1]) } else { case })
+    };
+    for mode in [Mode::Train, Mode::Eval] {
+        assert!(check(Scaled::Right, mode).unwrap().unwrap() < 1e-11);
+    }
+    for (op, mode, reason) in [
+        (Scaled::DoesNotSayThatItMoves, Mode::Train, "linearity of the gradient of input 1"),
+        (Scaled::MovesByTheGradientToo, Mode::Train, "the change of running statistic 1"),
+        (Scaled::IgnoresAccumulate, Mode::Train, "accumulated gradient of input 1"),
+        (Scaled::MovesInEvaluation, Mode::Eval, "the gradient of constant input 1"),
+    ] {
+        let message = check(op, mode).unwrap_err().to_string();
+        assert!(message.contains(reason), "{op:?}: {message}");
+    }
+    let inputs = [inputs(Layout::C).swap_remove(0), scale];
+    let views: Vec<_> = inputs.iter().map(Laid::view).collect();
+    let report = GradCheck::new().check_op(&Scaled::Right, &Step::default(), &views, &[]).unwrap();
+    report.assert_sound();
+    assert_eq!(report.rows().iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["input 0"]);
 }
 
 /// Vectors in any memory layout.
