@@ -1,0 +1,153 @@
+//! The list of all modules, and what every one of them must satisfy; what dropout does to a gradient check.
+
+use ndarray::{ArrayD, IxDyn};
+use nn_core::{Mode, Role, Step};
+use nn_gradcheck::{GradCheck, Report, Suspicion};
+use nn_graph::{Graph, Plan, Var};
+use nn_layers::{
+    Activation, AlphaDropout, BatchNorm, BatchRenorm, DropConnect, Dropout, FeatureAlphaDropout, Flatten,
+    GaussianDropout, GaussianNoise, GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, Module,
+    Network, Residual, RmsNorm, Scope, Sequential, SpatialDropout, SpectralNorm, StochasticDepth,
+    WeightStandardization,
+};
+
+const LINEAR: [&str; 2] = ["weight", "bias"];
+const BATCH: [&str; 5] = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"];
+const SPECTRAL: [&str; 4] = ["weight", "bias", "weight_u", "weight_v"];
+
+/// A module of the list: its name, itself, and the names of its parameters.
+type Member = (&'static str, Box<dyn Module<f64>>, &'static [&'static str]);
+
+/// All modules, each for an input of 4 channels and 5 positions a sample, and the transforms of weights.
+fn list() -> Vec<Member> {
+    vec![
+        ("Linear", Box::new(Linear::new(3)), &LINEAR),
+        ("Activation", Box::new(Activation::Tanh), &[]),
+        ("Flatten", Box::new(Flatten), &[]),
+        ("Sequential", Box::new(Sequential::new().add(Linear::new(3))), &["0.weight", "0.bias"]),
+        ("Residual", Box::new(Residual::new(LayerNorm::new())), &["weight", "bias"]),
+        ("BatchNorm", Box::new(BatchNorm::new()), &BATCH),
+        ("BatchRenorm", Box::new(BatchRenorm::new()), &BATCH),
+        ("LayerNorm", Box::new(LayerNorm::new()), &["weight", "bias"]),
+        ("RmsNorm", Box::new(RmsNorm::new()), &["weight"]),
+        ("GroupNorm", Box::new(GroupNorm::new(2).unwrap()), &["weight", "bias"]),
+        ("InstanceNorm", Box::new(InstanceNorm::new()), &[]),
+        ("LocalResponseNorm", Box::new(LocalResponseNorm::new(3).unwrap()), &[]),
+        ("Dropout", Box::new(Dropout::new(0.3).unwrap()), &[]),
+        ("SpatialDropout", Box::new(SpatialDropout::new(0.3).unwrap()), &[]),
+        ("AlphaDropout", Box::new(AlphaDropout::new(0.3).unwrap()), &[]),
+        ("FeatureAlphaDropout", Box::new(FeatureAlphaDropout::new(0.3).unwrap()), &[]),
+        ("GaussianDropout", Box::new(GaussianDropout::new(0.3).unwrap()), &[]),
+        ("GaussianNoise", Box::new(GaussianNoise::new(0.3).unwrap()), &[]),
+        ("StochasticDepth", Box::new(StochasticDepth::new(0.5).unwrap()), &[]),
+        ("DropConnect", Box::new(Linear::new(5).weight_transform(DropConnect::new(0.3).unwrap())), &LINEAR),
+        (
+            "WeightStandardization",
+            Box::new(Linear::new(5).weight_transform(WeightStandardization::new())),
+            &LINEAR,
+        ),
+        ("SpectralNorm", Box::new(Linear::new(5).weight_transform(SpectralNorm::new())), &SPECTRAL),
+    ]
+}
+
+#[derive(Debug)]
+struct Boxed(Box<dyn Module<f64>>);
+
+impl Module<f64> for Boxed {
+    fn record<'g>(&self, scope: &Scope<'g, f64>, input: Var<'g, f64>) -> Var<'g, f64> {
+        self.0.record(scope, input)
+    }
+}
+
+/// The module behind a linear layer, whose gradient passes through the module.
+fn behind_linear(module: Box<dyn Module<f64>>) -> Network<f64> {
+    Network::new(Sequential::new().add(Linear::new(5)).add(Boxed(module)), &[4, 5], 3).unwrap()
+}
+
+fn inputs() -> ArrayD<f64> {
+    ArrayD::from_shape_fn(vec![6, 4, 5], |i| ((i[0] * 7 + i[1] * 3 + i[2]) as f64).sin())
+}
+
+/// A plan for training, in which the inputs are, with a weighted sum of the outputs as cost.
+fn plan(network: &Network<f64>) -> Plan<f64> {
+    let graph = Graph::for_mode(Mode::Train);
+    let output = network.record(&graph, graph.placeholder("x", &[6, 4, 5]));
+    let mut k = 0.0;
+    let weights = ArrayD::from_shape_simple_fn(IxDyn(&output.shape()), || {
+        k += 1.0;
+        f64::cos(k * k)
+    });
+    let cost = (output * graph.constant(weights)).sum(&[]);
+    let mut plan = graph.training_plan(cost, &[]).unwrap();
+    plan.feed("x", inputs().view()).unwrap();
+    plan
+}
+
+/// Holds the gradient at step 5 against differences of the cost, whose evaluations `next` numbers.
+fn check(network: &mut Network<f64>, mut next: impl FnMut() -> u64) -> Report {
+    let mut plan = plan(network);
+    let mut gradient = network.params().clone();
+    plan.step(network.params(), &mut gradient, &Step { index: 5, ..Step::default() }).unwrap();
+    GradCheck::new().check_arena(network.params_mut(), &gradient, |params| {
+        plan.forward(params, &Step { index: next(), ..Step::default() }).unwrap();
+        plan.cost(params)
+    })
+}
+
+#[test]
+fn parameters_have_their_names_and_evaluation_draws_nothing() {
+    for (name, module, expected) in list() {
+        let mut network = behind_linear(module);
+        let names: Vec<_> = network.params().iter().map(|(name, _)| name.to_owned()).collect();
+        let of_module: Vec<_> = names[2..].iter().map(|name| name.strip_prefix("1.").unwrap()).collect();
+        assert_eq!(of_module, expected, "{name}");
+        let before = network.predict(&inputs().view()).unwrap();
+        assert_eq!(before, network.predict(&inputs().view()).unwrap(), "{name}");
+    }
+}
+
+/// In training, at held masks; running statistics have none.
+#[test]
+fn gradients_are_those_of_differences() {
+    // What these two take from their statistics is constant to the gradient, but not to differences.
+    let differ = ["BatchRenorm", "SpectralNorm"];
+    for (name, module, _) in list().into_iter().filter(|(name, ..)| !differ.contains(name)) {
+        let report = check(&mut behind_linear(module), || 5);
+        assert!(report.rows().len() >= 2 && report.relative_error() < 1e-6, "{name}: {report}");
+    }
+}
+
+#[test]
+fn training_moves_every_running_statistic() {
+    for (name, module, _) in list() {
+        let network = behind_linear(module);
+        let mut gradient = network.params().clone();
+        plan(&network).step(network.params(), &mut gradient, &Step::default()).unwrap();
+        for (i, spec) in network.params().layout().params().iter().enumerate() {
+            let moves = gradient.view(i).iter().any(|&delta| delta != 0.0);
+            assert!(spec.role != Role::RunningStatistic || moves, "{name}: {} stays", spec.name);
+        }
+    }
+}
+
+#[test]
+fn a_dropout_whose_step_goes_on_is_named_as_the_cause_and_one_whose_step_is_held_is_sound() {
+    let module = || {
+        let layers = Sequential::new().add(Dropout::new(0.5).unwrap()).add(Linear::new(3));
+        behind_linear(Box::new(layers.add(Activation::Tanh)))
+    };
+    let mut index = 0;
+    let report = check(&mut module(), || {
+        index += 1;
+        index
+    });
+    for row in report.rows() {
+        assert!(matches!(row.suspicion, Some(Suspicion::NotDeterministic { .. })), "{report}");
+    }
+    let said = report.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("a dropout left on?"), "{report}");
+    check(&mut module(), || 5).assert_sound();
+    // Held at another step than that of the gradient, it is deterministic, and the gradient that of another mask.
+    let report = check(&mut module(), || 6);
+    assert!(!report.to_string().contains("deterministic") && report.relative_error() > 0.1, "{report}");
+}
