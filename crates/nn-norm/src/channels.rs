@@ -1,7 +1,7 @@
 //! Statistics and affine maps per channel of arrays `[N, C, S]`, for batch norm.
 //!
 //! Channels are taken in blocks that stay in the cache between the passes over them: one channel where S is long, else
-//! some hundred columns of the matrix `[N, C·S]`. Rows are combined in a tree that depends on their number alone. The
+//! up to a thousand columns of the matrix `[N, C·S]`. Rows are combined in a tree that depends on their number alone. The
 //! values of a channel are taken less a shift (its first element, in training), so that a large mean costs no digits.
 
 use std::array::from_fn;
@@ -15,13 +15,13 @@ use crate::columns::{add_rows, map_columns, map_columns_back, map_plane, map_pla
 use crate::kernel::{Moments, join, long_sums, weights};
 
 /// Columns of a block.
-const WIDTH: usize = 512;
+const WIDTH: usize = 1024;
 /// The longest S that is worked on in columns.
 const SHORT: usize = 32;
 /// Rows that are combined one after another.
 const ROWS: usize = 64;
 /// Rows that are combined in registers.
-const CHUNK: usize = 8;
+const CHUNK: usize = 4;
 
 /// Numbers for the columns of a block.
 pub(crate) type Columns<F> = [F; WIDTH];
@@ -254,7 +254,7 @@ impl<'a, F: Real> Channels<'a, F> {
         }
     }
 
-    /// Calls `write` with the channels of each case, from case `n` on.
+    /// Calls `write` with the channels of each case, from case `n` on; backward, since the last ones are in the cache.
     fn map_rows(
         self,
         channels: &Range<usize>,
@@ -268,14 +268,14 @@ impl<'a, F: Real> Channels<'a, F> {
             let (y0, y1) = y.split_at(Axis(0), at);
             return join(
                 len,
-                || self.map_rows(channels, n, y0, write),
                 || self.map_rows(channels, n + at, y1, write),
+                || self.map_rows(channels, n, y0, write),
             );
         }
         dispatch(
             #[inline(always)]
             || {
-                for (i, mut y) in y.outer_iter_mut().enumerate() {
+                for (i, mut y) in y.outer_iter_mut().enumerate().rev() {
                     let y = y.as_slice_mut().expect("channels of a case are contiguous");
                     write(self.row(n + i, channels), y);
                 }
@@ -419,7 +419,7 @@ impl<'a, F: Real> Channels<'a, F> {
         result
     }
 
-    /// Calls `write` with the channels of each case, from case `n` on.
+    /// Calls `write` with the channels of each case, from case `n` on; backward, since the last ones are in the cache.
     fn map_rows_back(
         self,
         dy: Self,
@@ -434,14 +434,14 @@ impl<'a, F: Real> Channels<'a, F> {
             let (dx0, dx1) = dx.split_at(Axis(0), at);
             return join(
                 len,
-                || self.map_rows_back(dy, channels, n, dx0, write),
                 || self.map_rows_back(dy, channels, n + at, dx1, write),
+                || self.map_rows_back(dy, channels, n, dx0, write),
             );
         }
         dispatch(
             #[inline(always)]
             || {
-                for (i, mut dx) in dx.outer_iter_mut().enumerate() {
+                for (i, mut dx) in dx.outer_iter_mut().enumerate().rev() {
                     let dx = dx.as_slice_mut().expect("channels of a case are contiguous");
                     write(self.row(n + i, channels), dy.row(n + i, channels), dx);
                 }
