@@ -181,6 +181,21 @@ fn the_gradient_check_knows_penalties() {
     assert!(!report.to_string().contains("wrong"), "{report}");
 }
 
+/// All evaluations are of one step, so that all draw the same mask.
+#[test]
+fn the_gradient_check_holds_the_masks_of_dropout() {
+    let data = digits::load::<f64>().select(&[0, 1, 2, 3]).unwrap();
+    let check = |rate: f64| {
+        let layers = Sequential::new().add(Linear::new(6)).add(BatchNorm::new()).add(Activation::Tanh);
+        let layers = layers.add(Dropout::new(rate).unwrap()).add(Linear::new(10));
+        let mut network = Network::new(layers, &[64], 1).unwrap();
+        check_gradient(&GradCheck::new(), &mut network, SoftmaxCrossEntropy::new(), &data).unwrap()
+    };
+    let (dropped, plain) = (check(0.5), check(0.0));
+    assert!(dropped.relative_error() < 1e-6, "{dropped}");
+    assert_ne!(dropped, plain, "nothing was dropped");
+}
+
 #[test]
 fn batch_norm_and_dropout_learn_digits_and_the_statistics_follow() {
     let [train, test] = digit_parts();
