@@ -26,7 +26,7 @@ const LISTS: [List; 8] = [
     List { package: "nn-optim", of: "Rule", file: "tests/list/mod.rs", by_function: false },
     List { package: "nn-schedule", of: "Schedule", file: "tests/schedules.rs", by_function: true },
     List { package: "nn-init", of: "Initializer", file: "tests/initializers.rs", by_function: false },
-    List { package: "nn-layers", of: "Module", file: "tests/modules.rs", by_function: false },
+    List { package: "nn-layers", of: "Module", file: "tests/list/mod.rs", by_function: false },
 ];
 
 impl List {
