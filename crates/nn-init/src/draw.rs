@@ -103,7 +103,7 @@ const F: [f64; 8] = [
 
 #[cfg(test)]
 mod tests {
-    use super::{quantile, unit};
+    use super::{quantile, standard_normal, unit};
     use nn_core::Streams;
 
     #[test]
@@ -122,6 +122,14 @@ mod tests {
         for (u, z) in known {
             let error: f64 = (quantile(u) - z).abs();
             assert!(error <= 1e-14 * f64::max(1.0, z.abs()), "{u}: {} for {z}", quantile(u));
+        }
+    }
+
+    #[test]
+    fn a_normal_number_is_the_quantile_of_a_uniform_one() {
+        let (mut normal, mut uniform) = (Streams::new(1).rng("w", 0), Streams::new(1).rng("w", 0));
+        for _ in 0..1000 {
+            assert_eq!(standard_normal(&mut normal), quantile(unit(&mut uniform)));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::Initializer;
 use crate::draw::{standard_normal, unit};
 use crate::initializer::each;
 
-/// All elements zero.
+/// All elements zero, of any shape: biases. Source: `torch.nn.init.zeros_`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Zeros;
 
@@ -17,7 +17,7 @@ impl Initializer for Zeros {
     }
 }
 
-/// All elements one: the scales of a normalisation.
+/// All elements one, of any shape: the scales of a normalisation. Source: `torch.nn.init.ones_`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ones;
 
@@ -28,7 +28,7 @@ impl Initializer for Ones {
     }
 }
 
-/// All elements equal to one value.
+/// All elements equal to one finite value, of any shape. Source: `torch.nn.init.constant_`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constant {
     value: f64,
@@ -57,7 +57,9 @@ impl Initializer for Constant {
     }
 }
 
-/// The normal distribution N(µ, σ²).
+/// The normal distribution N(µ, σ²), with density exp(−(w − µ)²/2σ²)/(σ√2π), on weights of any shape.
+///
+/// µ in (−∞, ∞), σ in [0, ∞). Source: `torch.nn.init.normal_`.
 ///
 /// The default is the standard normal distribution, µ = 0 and σ = 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,7 +98,10 @@ impl Initializer for Normal {
     }
 }
 
-/// The uniform distribution between two bounds.
+/// The uniform distribution between two bounds, of mean (low + high)/2 and variance (high − low)²/12, on weights of any
+/// shape.
+///
+/// Both bounds are finite, and `low` ≤ `high`. Source: `torch.nn.init.uniform_`.
 ///
 /// The default is from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -271,7 +271,7 @@ impl Initializer for LeCun {
 /// Uniform on ±1/√fan_in: what PyTorch gives its linear and convolution layers by default, weight and bias.
 ///
 /// PyTorch writes it `kaiming_uniform_(a=√5)`. A bias does not know its fan: take [`FanInUniform::of`], with the
-/// fan_in of its weight.
+/// fan_in of its weight. Source: `reset_parameters` of `torch.nn.Linear`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FanInUniform {
     fan_in: Option<usize>,

@@ -70,10 +70,14 @@ impl AlphaDropout {
     }
 }
 
-/// [`AlphaDropout`] of whole channels, `torch.nn.FeatureAlphaDropout`.
+/// [`AlphaDropout`] of whole channels: y = a·x + b in those that are kept, a·α′ + b in those that are dropped, with the
+/// a, b and α′ of [`AlphaDropout`]; ∂y/∂x = a and 0. In evaluation y = x.
 ///
 /// - Input and output: `[samples, channels, …]`.
-/// - `rate` in \[0, 1\], default and resolution as for [`AlphaDropout`].
+/// - `rate` in \[0, 1\], default, resolution, and what becomes of NaN, as for [`AlphaDropout`].
+///
+/// # Source
+/// `torch.nn.FeatureAlphaDropout`; Klambauer, Unterthiner, Mayr and Hochreiter 2017, "Self-normalizing neural networks".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FeatureAlphaDropout {
     rate: Rate,

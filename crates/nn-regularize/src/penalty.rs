@@ -266,7 +266,8 @@ impl<F: Real> Penalty<F> for ElasticNet {
 ///
 /// - Input: a weight of any shape that has the [`Groups`]; output: a scalar, 0 for an empty weight.
 /// - `lambda` λ in \[0, ∞); the groups are the rows by default.
-/// - A NaN or an infinity makes the value NaN or ∞, and the gradient of its group NaN in its place.
+/// - A NaN makes the value and the gradient of its group NaN; an infinity the value ∞, and the gradient of its group NaN
+///   in its place and 0 beside it.
 ///
 /// ```
 /// use ndarray::array;

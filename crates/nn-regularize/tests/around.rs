@@ -106,14 +106,62 @@ fn penalties_and_constraints_act_on_the_chosen_parameters_alone() {
     assert_ne!(w, again);
 }
 
+/// The value and the gradient of a penalty.
+fn penalized(penalty: &dyn Op<f64>, w: &Array2<f64>) -> (f64, ArrayD<f64>) {
+    let inputs = [w.view().into_dyn()];
+    let mut result = evaluate(penalty, &Step::default(), &inputs).unwrap();
+    let one = ndarray::arr0(1.0).into_dyn();
+    let dw = result.backward(penalty, &Step::default(), &inputs, one.view()).remove(0);
+    (result.output.sum(), dw)
+}
+
+#[test]
+fn penalties_of_infinities_and_nan() {
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    // With the gradient in the place of an infinity, and beside it.
+    let table: [(Box<dyn Op<f64>>, f64, f64); 5] = [
+        (Box::new(L1::new(2.0).unwrap()), 2.0, 2.0),
+        (Box::new(L2::new(2.0).unwrap()), inf, 2.0),
+        (Box::new(ElasticNet::new(2.0, 0.0).unwrap()), 2.0, 2.0),
+        (Box::new(ElasticNet::new(2.0, 1.0).unwrap()), inf, 3.0),
+        (Box::new(GroupLasso::new(2.0).unwrap()), nan, 0.0),
+    ];
+    for (penalty, here, beside) in table {
+        let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
+        let name = penalty.name();
+        let (_, finite) = penalized(&*penalty, &array![[1.0, 1.0], [3.0, -4.0]]);
+        for bad in [inf, -inf, nan] {
+            let (value, dw) = penalized(&*penalty, &array![[1.0, bad], [3.0, -4.0]]);
+            assert!(same(value, bad.abs()), "{name} of {bad}: {value}");
+            let expected = if bad.is_nan() { nan } else { here * bad.signum() };
+            assert!(same(dw[[0, 1]], expected), "{name} at {bad}: {dw}");
+            let whole_group = bad.is_nan() && name == "group_lasso";
+            assert!(same(dw[[0, 0]], if whole_group { nan } else { beside }), "{name} beside {bad}: {dw}");
+            assert!((0..2).all(|j| dw[[1, j]] == finite[[1, j]]), "{name} in the other row: {dw}");
+        }
+    }
+}
+
+#[test]
+fn mixup_spreads_nan_to_the_partner_alone() {
+    let mut spread = 0;
+    for step in 0..20 {
+        let (mut x, mut y) = (Array2::<f64>::ones((6, 3)), Array2::<f64>::eye(6));
+        x[[2, 1]] = f64::NAN;
+        let rng = &mut Streams::new(1).rng("mixup", step);
+        let mixed = Mixup::new(0.7).unwrap().apply(rng, &mut x, &mut y);
+        for ((i, j), x) in x.indexed_iter() {
+            let reached = j == 1 && (i == 2 || mixed.partners[i] == 2);
+            assert_eq!(x.is_nan(), reached, "step {step}: {x} at {i}, {j}");
+            spread += usize::from(reached);
+        }
+        assert!(y.iter().all(|y| y.is_finite()));
+    }
+    assert!(spread > 25);
+}
+
 #[test]
 fn penalties_of_edges() {
-    let value = |w: f64| (L1::new(1.0).unwrap().value(&array![w]), L2::new(1.0).unwrap().value(&array![w]));
-    assert_eq!(value(f64::INFINITY), (f64::INFINITY, f64::INFINITY));
-    assert!(value(f64::NAN).0.is_nan() && value(f64::NAN).1.is_nan());
-    let mut dw = Array1::zeros(3);
-    ElasticNet::new(2.0, 0.0).unwrap().add_gradient(&array![f64::INFINITY, 0.0, f64::NAN], &mut dw);
-    assert!(dw[0] == 2.0 && dw[1] == 0.0 && dw[2].is_nan());
     let op: Box<dyn Op<f64>> = Box::new(GroupLasso::new(1.0).unwrap());
     let empty = ArrayD::zeros(IxDyn(&[0, 3]));
     assert_eq!(evaluate(&*op, &Step::default(), &[empty.view()]).unwrap().output[[]], 0.0);

@@ -237,7 +237,11 @@ fn what_is_kept_stays_infinite_or_nan_and_what_is_dropped_is_zero() {
         }
         let y = AlphaDropout::new(0.5).unwrap().apply(&step(1), &x);
         assert!(y.iter().all(|&y| same(y) || y.is_finite()) && y.iter().any(|&y| y.is_finite()));
+        let y = FeatureAlphaDropout::new(0.5).unwrap().apply(&step(1), &x);
+        assert!(y.iter().all(|&y| same(y) || y.is_finite()) && y.iter().any(|&y| y.is_finite()));
         assert!(GaussianNoise::new(0.5).unwrap().apply(&step(1), &x).iter().all(|&y| same(y)));
+        let y = GaussianDropout::new(0.5).unwrap().apply(&step(1), &x);
+        assert!(y.iter().all(|&y| y.is_nan() == value.is_nan() && !y.is_finite()));
     }
 }
 
