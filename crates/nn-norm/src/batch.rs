@@ -136,7 +136,7 @@ impl Batch {
             let y = cube(y, input);
             let batch = (mode == Mode::Train).then_some([mean, variance]);
             input.map(0, batch, y, &|first, batch, lines| {
-                self.lines(mode, &arrays, first, batch, offset, lines)
+                self.lines(mode, &arrays, first, batch, offset, lines);
             });
         });
     }

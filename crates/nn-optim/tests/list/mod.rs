@@ -10,7 +10,7 @@ use nn_optim::{
 };
 use reference::{
     RmsSettings, Turn, adadelta, adagrad, adam, adamax, adan, coupled, decoupled, exponential, keras_adam,
-    keras_sgd, lion, nadam, radam, rmsprop, rprop, torch_sgd,
+    keras_sgd, lion, nadam, optax_amsgrad, radam, rmsprop, rprop, torch_sgd,
 };
 use tensors::{TensorMember, lamb, lars};
 
@@ -211,6 +211,12 @@ fn adams<F: Real>() -> Vec<Settings<F>> {
             SCALED,
             |a| Box::new(Adam::new(a).unwrap().beta2(0.9).unwrap().amsgrad()),
             |a, d| coupled(d, adam(a, [0.9, 0.9], 1e-8, true)),
+        ),
+        (
+            "Adam::optax, AMSGrad",
+            SCALED,
+            |a| Box::new(Adam::optax(a).unwrap().beta2(0.9).unwrap().amsgrad()),
+            |a, d| coupled(d, optax_amsgrad(a, [0.9, 0.9], 1e-8)),
         ),
         (
             "Adam::keras",

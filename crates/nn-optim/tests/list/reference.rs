@@ -111,6 +111,16 @@ pub(crate) fn adam(rate: f64, betas: [f64; 2], epsilon: f64, amsgrad: bool) -> S
     })
 }
 
+/// As [`adam`] with AMSGrad, but the maximum is over the corrected v, as in optax.amsgrad.
+pub(crate) fn optax_amsgrad(rate: f64, betas: [f64; 2], epsilon: f64) -> Scalar {
+    let (mut moments, mut largest) = (moments(betas), 0.0f64);
+    Box::new(move |t, w, g| {
+        let [m, v] = moments(t, g);
+        largest = largest.max(v);
+        w - rate * m / (largest.sqrt() + epsilon)
+    })
+}
+
 /// Kingma and Ba 2015, end of section 2, as in keras.optimizers.Adam.
 pub(crate) fn keras_adam(rate: f64, betas: [f64; 2], epsilon: f64) -> Scalar {
     let (mut m, mut v) = (0.0, 0.0);
