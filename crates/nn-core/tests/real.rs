@@ -100,6 +100,63 @@ fn double_precision_against_sixty_digits() {
     }
 }
 
+/// A function that keeps its promise on part of the line: itself, the reference, its name in the table of points, the
+/// part, and the largest error in ULP that its documentation states.
+type Part<F> = (fn(F) -> F, fn(f64) -> f64, &'static str, [F; 2], f64);
+
+#[test]
+fn functions_of_part_of_the_line() {
+    let single: [Part<f32>; 2] = [
+        (Real::exp_nonpositive, f64::exp, "exp", [-87.336, 0.0], 1.1),
+        (Real::ln_1p_unit, f64::ln_1p, "ln_1p", [0.0, 1.0], 1.5),
+    ];
+    for (f, reference, name, [low, high], bound) in single {
+        let inside = (0..=u32::MAX).step_by(97).map(f32::from_bits).filter(|x| (low..=high).contains(x));
+        let errors = inside.chain([low, high]).map(|x| (ulp_single(f(x), reference(f64::from(x))), x));
+        let worst = errors.fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a });
+        println!("f32 {name} on [{low}, {high}]: {:.3} ULP at {:e}", worst.0, worst.1);
+        assert!(worst.0 <= bound, "{name} is {} ULP off at {:e}", worst.0, worst.1);
+    }
+    let double: [Part<f64>; 2] = [
+        (Real::exp_nonpositive, f64::exp, "exp", [-708.3, 0.0], 1.0),
+        (Real::ln_1p_unit, f64::ln_1p, "ln_1p", [0.0, 1.0], 1.5),
+    ];
+    let text = include_str!("data/math_f64.txt");
+    for (f, reference, name, [low, high], bound) in double {
+        let points: Vec<_> = points(text, name).into_iter().filter(|p| (low..=high).contains(&p.0)).collect();
+        assert!(points.len() > 20, "{name}");
+        for (x, y, off) in points {
+            let error = ulp_double(f(x), y, off);
+            assert!(error <= bound, "{name} is {error} ULP off at {x:e}");
+        }
+        for i in 0..=1 << 20 {
+            let x = low + (high - low) * f64::from(i) / f64::from(1 << 20);
+            let error = ulp_double(f(x), reference(x), 0.0);
+            assert!(error <= bound + 1.0, "{name} is {error} ULP off the standard library at {x:e}");
+        }
+    }
+}
+
+/// Below the least normal number, e^x of a non-positive x falls to 0 and stays there; NaN stays NaN, whatever its bits.
+#[test]
+fn the_fast_exponential_ends_in_zero() {
+    fn ends<F: Real>(least_normal: f64, nans: impl Iterator<Item = F>) {
+        for i in 0..10_000 {
+            let x = F::from_f64(least_normal * (1.0 + f64::from(i) / 1000.0));
+            assert_eq!(x.exp_nonpositive(), F::zero(), "{x:e}");
+        }
+        assert_eq!([-F::INFINITY, -F::MAX].map(F::exp_nonpositive), [F::zero(); 2]);
+        assert_eq!([F::zero(), -F::zero()].map(F::exp_nonpositive), [F::one(); 2]);
+        assert_eq!(F::zero().ln_1p_unit().bits(), F::zero().bits());
+        for nan in nans {
+            assert!(nan.exp_nonpositive().is_nan() && nan.ln_1p_unit().is_nan());
+        }
+    }
+    let payloads = || (1..1 << 22).step_by(511);
+    ends(-87.336_56, payloads().map(|p| f32::from_bits(0x7f80_0000 | p)));
+    ends(-708.396_42, payloads().map(|p| f64::from_bits(0xfff0_0000_0000_0000 | u64::from(p) << 20 | 1)));
+}
+
 /// A dense sweep, since a wrong exponent or constant may show on a small part of the range only. The standard
 /// library is itself up to an ULP off.
 #[test]

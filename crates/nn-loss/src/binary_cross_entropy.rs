@@ -62,13 +62,13 @@ impl Elementwise<3> for BinaryCrossEntropy {
     const CONSTANTS: usize = 1;
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [p, t, w]: [F; 3]) -> F {
+    fn loss<F: Real>(&self, [p, t, w]: [F; 3], _: F) -> F {
         let (yes, no) = logarithms(p);
         -w * (t * yes + (F::one() - t) * no)
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [p, t, w]: [F; 3]) -> [F; 3] {
+    fn slopes<F: Real>(&self, [p, t, w]: [F; 3], _: F) -> [F; 3] {
         let (yes, no) = logarithms(p);
         let variance = (p * (F::one() - p)).max(F::from_f64(LEAST_VARIANCE));
         [w * ((p - t) / variance), w * (no - yes), F::zero()]

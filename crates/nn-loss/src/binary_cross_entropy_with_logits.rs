@@ -78,28 +78,37 @@ impl BinaryCrossEntropyWithLogits {
     }
 }
 
-/// σ(z), σ(−z) and ln(1 + e^(−|z|)), all accurate in the tails.
+/// e^(−|z|), from which the others follow.
 #[inline(always)]
-pub(crate) fn logistic<F: Real>(z: F) -> (F, F, F) {
-    let (zero, one) = (F::zero(), F::one());
-    let e = (-z.abs()).exp();
-    let large = one / (one + e);
-    let small = e * large;
-    let (yes, no) = if z < zero { (small, large) } else { (large, small) };
-    (yes, no, e.ln_1p())
+pub(crate) fn decay<F: Real>(z: F) -> F {
+    (-z.abs()).exp_nonpositive()
+}
+
+/// σ(z) and σ(−z) from e^(−|z|), both accurate in the tails as far as there are normal numbers.
+#[inline(always)]
+pub(crate) fn logistic<F: Real>(z: F, decay: F) -> (F, F) {
+    let large = F::one() / (F::one() + decay);
+    let small = decay * large;
+    if z < F::zero() { (small, large) } else { (large, small) }
 }
 
 impl Elementwise<2> for BinaryCrossEntropyWithLogits {
     const NAME: &'static str = NAME;
+    const STAGED: bool = true;
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [z, t]: [F; 2]) -> F {
-        z.max(F::zero()) - z * t + logistic(z).2
+    fn stage<F: Real>(&self, [z, _]: [F; 2]) -> F {
+        decay(z)
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [z, t]: [F; 2]) -> [F; 2] {
-        [z.sigmoid() - t, -z]
+    fn loss<F: Real>(&self, [z, t]: [F; 2], decay: F) -> F {
+        z.max(F::zero()) - z * t + decay.ln_1p_unit()
+    }
+
+    #[inline(always)]
+    fn slopes<F: Real>(&self, [z, t]: [F; 2], decay: F) -> [F; 2] {
+        [logistic(z, decay).0 - t, -z]
     }
 }
 
@@ -109,17 +118,23 @@ struct Weighted<'a>(&'a BinaryCrossEntropyWithLogits);
 impl Elementwise<4> for Weighted<'_> {
     const NAME: &'static str = NAME;
     const CONSTANTS: usize = 2;
+    const STAGED: bool = true;
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [z, t, w, q]: [F; 4]) -> F {
-        let (one, softplus) = (F::one(), logistic(z).2 + (-z).max(F::zero()));
+    fn stage<F: Real>(&self, [z, ..]: [F; 4]) -> F {
+        decay(z)
+    }
+
+    #[inline(always)]
+    fn loss<F: Real>(&self, [z, t, w, q]: [F; 4], decay: F) -> F {
+        let (one, softplus) = (F::one(), decay.ln_1p_unit() + (-z).max(F::zero()));
         w * ((one - t) * z + (one + (q - one) * t) * softplus)
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [z, t, w, q]: [F; 4]) -> [F; 4] {
-        let ((yes, no, log), zero, one) = (logistic(z), F::zero(), F::one());
-        let softplus = log + (-z).max(zero);
+    fn slopes<F: Real>(&self, [z, t, w, q]: [F; 4], decay: F) -> [F; 4] {
+        let ((yes, no), zero, one) = (logistic(z, decay), F::zero(), F::one());
+        let softplus = decay.ln_1p_unit() + (-z).max(zero);
         [w * ((one - t) * yes - q * t * no), w * ((q - one) * softplus - z), zero, zero]
     }
 

@@ -26,11 +26,21 @@ pub(crate) trait Elementwise<const N: usize> {
     /// The name of the operation.
     const NAME: &'static str;
 
-    /// The loss of one element.
-    fn loss<F: Real>(&self, x: [F; N]) -> F;
+    /// The loss of one element, from its numbers and their [`stage`](Self::stage).
+    fn loss<F: Real>(&self, x: [F; N], stage: F) -> F;
 
     /// Its derivatives with respect to each number.
-    fn slopes<F: Real>(&self, x: [F; N]) -> [F; N];
+    fn slopes<F: Real>(&self, x: [F; N], stage: F) -> [F; N];
+
+    /// What both begin with, where it is long; it has a loop of its own, since of short loops the processor has more
+    /// elements in flight.
+    #[inline(always)]
+    fn stage<F: Real>(&self, _: [F; N]) -> F {
+        F::zero()
+    }
+
+    /// Whether there is such a beginning.
+    const STAGED: bool = false;
 
     /// Arrays that are broadcast to the shape of the inputs, the last of the N numbers; `None` stands for ones.
     fn constants(&self) -> [Option<&ArrayD<f64>>; 2] {
@@ -86,16 +96,17 @@ pub(crate) fn forward<F: Real, L: Elementwise<N>, const N: usize>(
     assert_eq!(reduction.shape(shape), output.shape(), "{}: shape of the output", L::NAME);
     let mut tiles = Tiles::new(loss, inputs);
     let (count, mut total) = (size(shape), 0.0);
-    let mut losses = [F::zero(); TILE];
+    let (mut losses, mut stages) = ([F::zero(); TILE], [F::zero(); TILE]);
     let mut each = output.iter_mut();
     for start in (0..count).step_by(TILE) {
         let losses = &mut losses[..TILE.min(count - start)];
         let x = tiles.at(start, losses.len());
+        let stages = stage(loss, x, &mut stages[..losses.len()]);
         map(
             x,
             losses,
             #[inline(always)]
-            |_, x| loss.loss(x),
+            |i, x| loss.loss(x, if L::STAGED { stages[i] } else { F::zero() }),
         );
         if reduction == Reduction::None {
             write_losses(losses, &mut each);
@@ -153,21 +164,40 @@ fn slope<F: Real, L: Elementwise<N>, const N: usize, const K: usize>(
         Some(&d) if d_output.ndim() == 0 => Elements::Same(d),
         _ => Elements::of(d_output),
     };
-    let (mut d_buffer, mut values) = ([F::zero(); TILE], [F::zero(); TILE]);
+    let [mut d_buffer, mut values, mut stages] = [[F::zero(); TILE]; 3];
     let mut sink = Sink::new(&mut target);
     for start in (0..count).step_by(TILE) {
         let values = &mut values[..TILE.min(count - start)];
         let x = tiles.at(start, values.len());
         d.load(&mut d_buffer[..values.len()]);
         let d = d.tile(&d_buffer, start, values.len());
+        let stages = stage(loss, x, &mut stages[..values.len()]);
         map(
             x,
             values,
             #[inline(always)]
-            |i, x| loss.slopes(x)[K] * (factor * d[i]),
+            |i, x| loss.slopes(x, if L::STAGED { stages[i] } else { F::zero() })[K] * (factor * d[i]),
         );
         sink.write(start, values, accumulate);
     }
+}
+
+/// The beginnings of a tile.
+#[inline(always)]
+fn stage<'a, F: Real, L: Elementwise<N>, const N: usize>(
+    loss: &L,
+    x: [&[F]; N],
+    stages: &'a mut [F],
+) -> &'a [F] {
+    if L::STAGED {
+        map(
+            x,
+            stages,
+            #[inline(always)]
+            |_, x| loss.stage(x),
+        );
+    }
+    stages
 }
 
 /// `output[i] = f(i, [x[0][i], x[1][i], …])`.

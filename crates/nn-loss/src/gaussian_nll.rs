@@ -112,14 +112,14 @@ impl Elementwise<3> for GaussianNll {
     const NAME: &'static str = "gaussian_nll";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [y, t, v]: [F; 3]) -> F {
+    fn loss<F: Real>(&self, [y, t, v]: [F; 3], _: F) -> F {
         let v = v.max(F::from_f64(self.epsilon));
         let constant = if self.full { 0.5 * std::f64::consts::TAU.ln() } else { 0.0 };
         F::from_f64(0.5) * (v.ln() + (y - t) * (y - t) / v) + F::from_f64(constant)
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [y, t, v]: [F; 3]) -> [F; 3] {
+    fn slopes<F: Real>(&self, [y, t, v]: [F; 3], _: F) -> [F; 3] {
         let (v, d) = (v.max(F::from_f64(self.epsilon)), y - t);
         [d / v, -d / v, F::from_f64(0.5) * (F::one() - d * d / v) / v]
     }

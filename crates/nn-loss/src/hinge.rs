@@ -43,12 +43,12 @@ impl Elementwise<2> for Hinge {
     const NAME: &'static str = "hinge";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
+    fn loss<F: Real>(&self, [y, t]: [F; 2], _: F) -> F {
         (F::one() - t * y).max(F::zero())
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
+    fn slopes<F: Real>(&self, [y, t]: [F; 2], _: F) -> [F; 2] {
         [if t * y < F::one() { -t } else { F::zero() }, F::zero()]
     }
 }

@@ -58,13 +58,13 @@ impl Elementwise<2> for Huber {
     const NAME: &'static str = "huber";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
+    fn loss<F: Real>(&self, [y, t]: [F; 2], _: F) -> F {
         let (d, delta, half) = ((y - t).abs(), F::from_f64(self.delta), F::from_f64(0.5));
         if d > delta { delta * (d - half * delta) } else { half * d * d }
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
+    fn slopes<F: Real>(&self, [y, t]: [F; 2], _: F) -> [F; 2] {
         let delta = F::from_f64(self.delta);
         let d = (y - t).min(delta).max(-delta);
         [d, -d]

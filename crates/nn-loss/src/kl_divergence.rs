@@ -63,7 +63,7 @@ impl Elementwise<2> for KlDivergence {
     const NAME: &'static str = "kl_divergence";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [x, t]: [F; 2]) -> F {
+    fn loss<F: Real>(&self, [x, t]: [F; 2], _: F) -> F {
         if self.log_target {
             t.exp() * (t - x)
         } else if t == F::zero() {
@@ -74,7 +74,7 @@ impl Elementwise<2> for KlDivergence {
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [x, t]: [F; 2]) -> [F; 2] {
+    fn slopes<F: Real>(&self, [x, t]: [F; 2], _: F) -> [F; 2] {
         let one = F::one();
         if self.log_target { [-t.exp(), t.exp() * (t - x + one)] } else { [-t, t.ln() + one - x] }
     }

@@ -12,8 +12,8 @@ use crate::reduction::Reduction;
 /// - Output: the mean over all elements, the sum, or lᵢ in the shape of the inputs.
 /// - Gradients: ∂lᵢ/∂yᵢ = tanh(yᵢ − tᵢ), and ∂lᵢ/∂tᵢ = −∂lᵢ/∂yᵢ.
 ///
-/// As `keras.losses.LogCosh`, but computed as ln(1 + 2 sinh²(d/2)) for |d| < 1, so that small losses keep their relative
-/// accuracy, and as |d| + ln(1 + e^(−2|d|)) − ln 2 elsewhere, which does not overflow.
+/// As `keras.losses.LogCosh`, but computed as ln(1 + (e^(−|d|) − 1)²/(2e^(−|d|))) for |d| < 1, so that small losses keep
+/// their relative accuracy, and as |d| + ln(1 + e^(−2|d|)) − ln 2 elsewhere, which does not overflow.
 ///
 /// ```
 /// use ndarray::array;
@@ -41,19 +41,28 @@ impl LogCosh {
 impl Elementwise<2> for LogCosh {
     const NAME: &'static str = "log_cosh";
 
+    const STAGED: bool = true;
+
     #[inline(always)]
-    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
-        let (d, one, half) = ((y - t).abs(), F::one(), F::from_f64(0.5));
-        let e = (half * d.min(one)).exp_m1();
-        let sinh = half * (e + e / (e + one));
-        let near = ((one + one) * sinh * sinh).ln_1p();
-        let far = d + (-(d + d)).exp().ln_1p() - F::from_f64(std::f64::consts::LN_2);
-        if d < one { near } else { far }
+    fn stage<F: Real>(&self, [y, t]: [F; 2]) -> F {
+        (-(y - t).abs()).exp_m1()
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
-        let d = (y - t).tanh();
+    fn loss<F: Real>(&self, [y, t]: [F; 2], m: F) -> F {
+        let (d, one) = ((y - t).abs(), F::one());
+        let e = one + m;
+        let near = m * m / (e + e);
+        let log = (if d < one { near } else { e * e }).ln_1p_unit();
+        if d < one { log } else { d + log - F::from_f64(std::f64::consts::LN_2) }
+    }
+
+    #[inline(always)]
+    fn slopes<F: Real>(&self, [y, t]: [F; 2], m: F) -> [F; 2] {
+        // tanh d = (1 − e^(−2d))/(1 + e^(−2d)) = −m(2 + m)/(1 + (1 + m)²)
+        let (one, two) = (F::one(), F::one() + F::one());
+        let magnitude = -m * (two + m) / (one + (one + m) * (one + m));
+        let d = if y < t { -magnitude } else { magnitude };
         [d, -d]
     }
 }

@@ -39,12 +39,12 @@ impl Elementwise<2> for MeanAbsoluteError {
     const NAME: &'static str = "mean_absolute_error";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
+    fn loss<F: Real>(&self, [y, t]: [F; 2], _: F) -> F {
         (y - t).abs()
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
+    fn slopes<F: Real>(&self, [y, t]: [F; 2], _: F) -> [F; 2] {
         let d = (y - t).sign();
         [d, -d]
     }

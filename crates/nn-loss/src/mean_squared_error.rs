@@ -43,12 +43,12 @@ impl Elementwise<2> for MeanSquaredError {
     const NAME: &'static str = "mean_squared_error";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
+    fn loss<F: Real>(&self, [y, t]: [F; 2], _: F) -> F {
         (y - t) * (y - t)
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
+    fn slopes<F: Real>(&self, [y, t]: [F; 2], _: F) -> [F; 2] {
         let d = (y - t) + (y - t);
         [d, -d]
     }

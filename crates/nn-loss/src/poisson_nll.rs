@@ -76,7 +76,7 @@ impl Elementwise<2> for PoissonNll {
     const NAME: &'static str = "poisson_nll";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [x, t]: [F; 2]) -> F {
+    fn loss<F: Real>(&self, [x, t]: [F; 2], _: F) -> F {
         let likelihood =
             if self.rates { x - t * (x + F::from_f64(self.epsilon)).ln() } else { x.exp() - t * x };
         if self.full && t > F::one() {
@@ -88,7 +88,7 @@ impl Elementwise<2> for PoissonNll {
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [x, t]: [F; 2]) -> [F; 2] {
+    fn slopes<F: Real>(&self, [x, t]: [F; 2], _: F) -> [F; 2] {
         let shifted = x + F::from_f64(self.epsilon);
         let [dx, dt] = if self.rates { [F::one() - t / shifted, -shifted.ln()] } else { [x.exp() - t, -x] };
         let stirling = if self.full && t > F::one() { t.ln() + F::from_f64(0.5) / t } else { F::zero() };

@@ -6,9 +6,12 @@ use ndarray::iter::{LanesIter, LanesIterMut};
 use ndarray::{ArrayView1, ArrayViewMut1, Axis, IxDyn, Zip};
 use nn_core::{Real, View, ViewMut};
 use nn_ops::simd::dispatch;
+use nn_ops::sum;
 
 /// Independent partial results of a reduction.
 pub(crate) const LANES: usize = 32;
+/// Elements that are summed up in the scalar type.
+pub(crate) const BLOCK: usize = 4096;
 
 /// The rows of an array.
 pub(crate) enum Rows<'a, F: Real> {
@@ -100,25 +103,91 @@ pub(crate) fn write<F: Real>(mut row: ArrayViewMut1<'_, F>, values: &[F], scale:
     }
 }
 
-/// The largest value, −∞ of none; NaN is passed over, which lets the loop vectorise better.
+/// Subtracts a number from each element of a row, or that number times its weight.
+pub(crate) fn subtract<F: Real>(mut row: ArrayViewMut1<'_, F>, by: F, weights: Option<&[f64]>) {
+    match (row.as_slice_mut(), weights) {
+        (Some(row), None) => update(
+            row,
+            #[inline(always)]
+            |t| t - by,
+        ),
+        (Some(row), Some(weights)) => dispatch(
+            #[inline(always)]
+            move || row.iter_mut().zip(weights).for_each(|(t, &w)| *t -= F::from_f64(w) * by),
+        ),
+        (None, None) => row.iter_mut().for_each(|t| *t -= by),
+        (None, Some(weights)) => row.iter_mut().zip(weights).for_each(|(t, &w)| *t -= F::from_f64(w) * by),
+    }
+}
+
+/// The larger of two numbers, the second if the first is NaN: one instruction.
+#[inline(always)]
+fn greater<F: Real>(a: F, b: F) -> F {
+    if a > b { a } else { b }
+}
+
+/// The largest value, −∞ of none; NaN is passed over.
 pub(crate) fn largest<F: Real>(values: &[F]) -> F {
-    let greater = |a: F, b: F| if a > b { a } else { b };
+    if values.len() < LANES {
+        return values.iter().fold(-F::INFINITY, |max, &x| greater(x, max));
+    }
+    let lanes = dispatch(
+        #[inline(always)]
+        move || {
+            let mut lanes = [-F::INFINITY; LANES];
+            let (chunks, rest) = values.as_chunks::<LANES>();
+            for chunk in chunks {
+                for lane in 0..LANES {
+                    lanes[lane] = greater(chunk[lane], lanes[lane]);
+                }
+            }
+            // An array of its own, so that `lanes`, whose indices are all constant, stays in registers.
+            let mut last = [-F::INFINITY; LANES];
+            for (last, &x) in last.iter_mut().zip(rest) {
+                *last = greater(x, *last);
+            }
+            std::array::from_fn(|lane| greater(lanes[lane], last[lane]))
+        },
+    );
+    largest_lane(&lanes)
+}
+
+/// Not inlined: with this in sight, the compiler cuts the lanes of the loop before it into pairs.
+#[inline(never)]
+fn largest_lane<F: Real>(lanes: &[F; LANES]) -> F {
+    let mut lanes = *lanes;
+    for half in [16, 8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] = greater(lanes[i], lanes[i + half]);
+        }
+    }
+    lanes[0]
+}
+
+/// Σ fᵢ(xᵢ) in lanes that vectorise, in an order that depends on the length alone; `f` is given xᵢ and its partner wᵢ.
+#[inline(always)]
+pub(crate) fn sum_with<F: Real, W: Copy + Default>(x: &[F], w: &[W], f: impl Fn(F, W) -> F + Copy) -> f64 {
+    let w = &w[..x.len()];
+    x.chunks(BLOCK).zip(w.chunks(BLOCK)).map(|(x, w)| sum(&sum_lanes(x, w, f)).to_f64()).sum()
+}
+
+#[inline(always)]
+fn sum_lanes<F: Real, W: Copy>(x: &[F], w: &[W], f: impl Fn(F, W) -> F) -> [F; LANES] {
     dispatch(
         #[inline(always)]
         move || {
-            let (chunks, rest) = values.as_chunks::<LANES>();
-            let rest = rest.iter().fold(-F::INFINITY, |max, &x| greater(x, max));
-            if chunks.is_empty() {
-                return rest;
-            }
-            let mut lanes = [-F::INFINITY; LANES];
-            for chunk in chunks {
+            let mut sums = [F::zero(); LANES];
+            let ((x, x_rest), (w, w_rest)) = (x.as_chunks::<LANES>(), w.as_chunks::<LANES>());
+            for (x, w) in x.iter().zip(w) {
                 for lane in 0..LANES {
-                    lanes[lane] = if chunk[lane] > lanes[lane] { chunk[lane] } else { lanes[lane] };
+                    sums[lane] += f(x[lane], w[lane]);
                 }
             }
-            // Not a tree: with one, the compiler splits the lanes of the loop above.
-            lanes.into_iter().fold(rest, greater)
+            let mut last = [F::zero(); LANES];
+            for ((last, &x), &w) in last.iter_mut().zip(x_rest).zip(w_rest) {
+                *last = f(x, w);
+            }
+            std::array::from_fn(|lane| sums[lane] + last[lane])
         },
     )
 }

@@ -4,11 +4,13 @@ use nn_core::{
     Grad, Io, Memory, Op, Outline, RangeError, Real, ShapeError, Step, ValueError, View, ViewMut, check_range,
 };
 
-use crate::binary_cross_entropy_with_logits::logistic;
+use crate::binary_cross_entropy_with_logits::{decay, logistic};
 use crate::check;
 use crate::eager::prediction_and_target;
 use crate::elementwise::{self, Elementwise};
 use crate::reduction::Reduction;
+
+const NAME: &str = "sigmoid_focal";
 
 /// The focal loss of independent yes-or-no answers: binary cross-entropy in which easy cases count less, as
 /// `torchvision.ops.sigmoid_focal_loss`.
@@ -65,23 +67,15 @@ impl SigmoidFocal {
         SigmoidFocal { alpha: None, ..self }
     }
 
-    /// αₜ and its derivative by t.
-    #[inline(always)]
-    fn balance<F: Real>(&self, t: F) -> (F, F) {
-        match self.alpha {
-            None => (F::one(), F::zero()),
-            Some(alpha) => {
-                let alpha = F::from_f64(alpha);
-                (alpha * t + (F::one() - alpha) * (F::one() - t), alpha + alpha - F::one())
-            }
-        }
+    fn focal<const SQUARE: bool>(&self) -> Focal<SQUARE> {
+        let [yes, no] = self.alpha.map_or([1.0, 1.0], |alpha| [alpha, 1.0 - alpha]);
+        Focal { yes, no, gamma: self.gamma }
     }
 }
 
 /// u^γ and its derivative γu^(γ − 1), for u in \[0, 1\]; vectorised, unlike the power of the standard library.
 #[inline(always)]
 pub(crate) fn power<F: Real>(u: F, gamma: f64) -> (F, F) {
-    let exponent = F::from_f64(gamma);
     if gamma == 0.0 {
         (F::one(), F::zero())
     } else if gamma == 1.0 {
@@ -89,31 +83,73 @@ pub(crate) fn power<F: Real>(u: F, gamma: f64) -> (F, F) {
     } else if gamma == 2.0 {
         (u * u, u + u)
     } else {
-        // 0 would give 0·∞ in the derivative of γ < 1.
-        let log = u.max(F::MIN_POSITIVE).ln();
-        ((exponent * log).exp(), exponent * ((exponent - F::one()) * log).exp())
+        any_power(u, gamma)
     }
 }
 
-impl Elementwise<2> for SigmoidFocal {
-    const NAME: &'static str = "sigmoid_focal";
+/// As [`power`], the same way for every γ.
+#[inline(always)]
+fn any_power<F: Real>(u: F, gamma: f64) -> (F, F) {
+    let exponent = F::from_f64(gamma);
+    // 0 would give 0·∞ in the derivative of γ < 1.
+    let log = u.max(F::MIN_POSITIVE).ln();
+    ((exponent * log).exp_nonpositive(), exponent * ((exponent - F::one()) * log).exp())
+}
+
+/// The loss with γ = 2, or with any γ: each has loops without branches, which vectorise.
+struct Focal<const SQUARE: bool> {
+    /// The weight of the answer yes.
+    yes: f64,
+    /// The weight of the answer no.
+    no: f64,
+    gamma: f64,
+}
+
+impl<const SQUARE: bool> Focal<SQUARE> {
+    /// αₜ and its derivative by t.
+    #[inline(always)]
+    fn balance<F: Real>(&self, t: F) -> (F, F) {
+        let (yes, no) = (F::from_f64(self.yes), F::from_f64(self.no));
+        (yes * t + no * (F::one() - t), yes - no)
+    }
+
+    /// σ(z), σ(−z) and the cross-entropy.
+    #[inline(always)]
+    fn parts<F: Real>(z: F, t: F, decay: F) -> (F, F, F) {
+        let (yes, no) = logistic(z, decay);
+        (yes, no, z.max(F::zero()) - z * t + decay.ln_1p_unit())
+    }
+
+    /// u^γ and its derivative.
+    #[inline(always)]
+    fn power<F: Real>(&self, u: F) -> (F, F) {
+        if SQUARE { (u * u, u + u) } else { any_power(u, self.gamma) }
+    }
+}
+
+impl<const SQUARE: bool> Elementwise<2> for Focal<SQUARE> {
+    const NAME: &'static str = NAME;
+    const STAGED: bool = true;
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [z, t]: [F; 2]) -> F {
-        let (yes, no, log) = logistic(z);
-        let cross_entropy = z.max(F::zero()) - z * t + log;
-        let u = yes * (F::one() - t) + no * t;
-        self.balance(t).0 * (power(u, self.gamma).0 * cross_entropy)
+    fn stage<F: Real>(&self, [z, _]: [F; 2]) -> F {
+        decay(z)
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [z, t]: [F; 2]) -> [F; 2] {
+    fn loss<F: Real>(&self, [z, t]: [F; 2], decay: F) -> F {
+        let (yes, no, cross_entropy) = Self::parts(z, t, decay);
+        let u = yes * (F::one() - t) + no * t;
+        self.balance(t).0 * (self.power(u).0 * cross_entropy)
+    }
+
+    #[inline(always)]
+    fn slopes<F: Real>(&self, [z, t]: [F; 2], decay: F) -> [F; 2] {
         let one = F::one();
-        let (yes, no, log) = logistic(z);
-        let cross_entropy = z.max(F::zero()) - z * t + log;
+        let (yes, no, cross_entropy) = Self::parts(z, t, decay);
         let u = yes * (one - t) + no * t;
         let (alpha, d_alpha) = self.balance(t);
-        let (focus, d_focus) = power(u, self.gamma);
+        let (focus, d_focus) = self.power(u);
         let dz = (yes * (one - t) - no * t) * focus + cross_entropy * d_focus * ((one - t - t) * yes * no);
         let dt = -z * focus + cross_entropy * d_focus * (no - yes);
         [alpha * dz, alpha * dt + d_alpha * (focus * cross_entropy)]
@@ -122,15 +158,15 @@ impl Elementwise<2> for SigmoidFocal {
 
 impl<F: Real> Op<F> for SigmoidFocal {
     fn name(&self) -> &'static str {
-        Self::NAME
+        NAME
     }
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        elementwise::outline(self, self.reduction, inputs)
+        elementwise::outline(&self.focal::<true>(), self.reduction, inputs)
     }
 
     fn check(&self, inputs: &[View<'_, F>]) -> Result<(), ValueError> {
-        check::probabilities(Self::NAME, 1, &inputs[1])
+        check::probabilities(NAME, 1, &inputs[1])
     }
 
     fn has_check(&self) -> bool {
@@ -138,7 +174,10 @@ impl<F: Real> Op<F> for SigmoidFocal {
     }
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
-        elementwise::forward(self, self.reduction, inputs, output);
+        match self.gamma == 2.0 {
+            true => elementwise::forward(&self.focal::<true>(), self.reduction, inputs, output),
+            false => elementwise::forward(&self.focal::<false>(), self.reduction, inputs, output),
+        }
     }
 
     fn backward(
@@ -149,6 +188,9 @@ impl<F: Real> Op<F> for SigmoidFocal {
         d_output: View<'_, F>,
         d_inputs: &mut [Grad<'_, F>],
     ) {
-        elementwise::backward(self, self.reduction, io, &d_output, d_inputs);
+        match self.gamma == 2.0 {
+            true => elementwise::backward(&self.focal::<true>(), self.reduction, io, &d_output, d_inputs),
+            false => elementwise::backward(&self.focal::<false>(), self.reduction, io, &d_output, d_inputs),
+        }
     }
 }

@@ -57,13 +57,13 @@ impl Elementwise<2> for SmoothL1 {
     const NAME: &'static str = "smooth_l1";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
+    fn loss<F: Real>(&self, [y, t]: [F; 2], _: F) -> F {
         let (d, beta, half) = ((y - t).abs(), F::from_f64(self.beta), F::from_f64(0.5));
         if d < beta { half * d * d / beta } else { d - half * beta }
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
+    fn slopes<F: Real>(&self, [y, t]: [F; 2], _: F) -> [F; 2] {
         let (d, beta) = (y - t, F::from_f64(self.beta));
         let d = if d.abs() < beta { d / beta } else { d.sign() };
         [d, -d]

@@ -144,7 +144,7 @@ impl<F: Real> Op<F> for SoftTargetCrossEntropy {
             self.smooth(t);
             let max = largest(z);
             shift(z, max);
-            rows::map(z, e, F::exp);
+            rows::map(z, e, F::exp_nonpositive);
             let log = sum(e).ln();
             saved.copy_from_slice(&[max, log]);
             // No target, no cost: 0·(−∞) is NaN.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{ArrayD, ArrayView1, ArrayViewMut1, IxDyn};
+use ndarray::{ArrayD, ArrayViewMut1, IxDyn};
 use nn_core::{
     Grad, Io, Memory, Op, Outline, RangeError, Real, ShapeError, Step, ValueError, View, ViewMut, check_range,
 };
@@ -13,7 +13,7 @@ use crate::check;
 use crate::classes::{self, class_of, is_ignored};
 use crate::eager::prediction_and_target;
 use crate::reduction::{Reduction, write_losses};
-use crate::rows::{self, LANES, Rows, RowsMut, largest, update};
+use crate::rows::{self, BLOCK, LANES, Rows, RowsMut, largest, update};
 
 const NAME: &str = "softmax_cross_entropy";
 const OWNER: &str = "SoftmaxCrossEntropy";
@@ -21,8 +21,6 @@ const OWNER: &str = "SoftmaxCrossEntropy";
 const GROUP: usize = 1024;
 /// Rows that are worked on together.
 const ROWS: usize = 64;
-/// Elements that are summed up in the scalar type.
-const BLOCK: usize = 4096;
 
 /// The cross-entropy of one class out of C, from logits, as `torch.nn.CrossEntropyLoss`.
 ///
@@ -115,21 +113,36 @@ impl SoftmaxCrossEntropy {
         self.weights().map_or(1.0, |weights| weights[class])
     }
 
-    /// (1 − ε)w_t and ε/C·Σw.
-    fn shares(&self, class: usize, classes: usize) -> (f64, f64) {
-        if self.label_smoothing == 0.0 {
-            return (self.weight(class), 0.0);
+    /// ε/C·Σw.
+    fn rest(&self, classes: usize) -> f64 {
+        match self.weights() {
+            Some(weights) if self.label_smoothing > 0.0 => {
+                self.label_smoothing * (weights.iter().sum::<f64>() / classes as f64)
+            }
+            _ => self.label_smoothing,
         }
-        let all = self.weights().map_or(1.0, |weights| weights.iter().sum::<f64>() / classes as f64);
-        ((1.0 - self.label_smoothing) * self.weight(class), self.label_smoothing * all)
+    }
+
+    /// (1 − ε)w_t.
+    fn share(&self, class: usize) -> f64 {
+        (1.0 - self.label_smoothing) * self.weight(class)
     }
 
     /// ε/C·Σwⱼ(zⱼ − max).
     fn smoothed<F: Real>(&self, z: &[F], max: F) -> f64 {
-        let shifted = z.iter().map(|&z| (z - max).to_f64());
-        let total: f64 = match self.weights() {
-            None => shifted.sum(),
-            Some(weights) => shifted.zip(weights).map(|(z, w)| z * w).sum(),
+        let total = match self.weights() {
+            None => rows::sum_with(
+                z,
+                z,
+                #[inline(always)]
+                |z, _| z - max,
+            ),
+            Some(weights) => rows::sum_with(
+                z,
+                weights,
+                #[inline(always)]
+                |z, w| (z - max) * F::from_f64(w),
+            ),
         };
         self.label_smoothing * total / z.len() as f64
     }
@@ -143,39 +156,47 @@ impl SoftmaxCrossEntropy {
         counted.map(|&t| self.weight(class_of(NAME, t, classes))).sum()
     }
 
-    /// Turns rows of logits into the numerators of the softmax, and writes 1/Σ and the loss of each.
+    /// Writes the numerators of the softmax of rows of logits, and 1/Σ and the loss of each.
     fn rows<'a, F: Real>(
         &self,
-        logits: &mut impl Iterator<Item = ArrayView1<'a, F>>,
+        logits: &mut Rows<'a, F>,
         targets: &[F],
         block: &mut [F],
-        [scales, losses]: [&mut [F]; 2],
+        [scales, losses, scratch]: [&mut [F]; 3],
     ) {
         let width = block.len() / targets.len();
+        let rest = self.rest(width);
         let mut offsets = [F::zero(); ROWS];
         let alone = targets.len() == 1;
-        for (row, (z, from)) in block.chunks_exact_mut(width).zip(logits).enumerate() {
-            rows::copy(from, z);
+        for (row, (e, from)) in block.chunks_exact_mut(width).zip(logits).enumerate() {
+            let z = match from.to_slice() {
+                Some(z) => z,
+                None => {
+                    rows::copy(from, scratch);
+                    &*scratch
+                }
+            };
             let max = largest(z);
             if !is_ignored(targets[row], self.ignore_index) {
                 let class = class_of(NAME, targets[row], width);
-                offsets[row] = F::from_f64(self.shares(class, width).0) * (z[class] - max);
+                offsets[row] = F::from_f64(self.share(class)) * (z[class] - max);
                 if self.label_smoothing > 0.0 {
                     offsets[row] += F::from_f64(self.smoothed(z, max));
                 }
             }
             if alone {
-                losses[row] = exponentials(z, max);
+                losses[row] = exponentials(z, e, max);
             } else {
-                update(
+                rows::map(
                     z,
+                    e,
                     #[inline(always)]
                     |z| z - max,
                 );
             }
         }
         if !alone {
-            update(block, F::exp);
+            update(block, F::exp_nonpositive);
             for (total, e) in losses.iter_mut().zip(block.chunks_exact(width)) {
                 *total = sum(e);
             }
@@ -189,19 +210,19 @@ impl SoftmaxCrossEntropy {
             *loss = if is_ignored(target, self.ignore_index) {
                 F::zero()
             } else {
-                let (share, rest) = self.shares(class_of(NAME, target, width), width);
-                F::from_f64(share + rest) * *loss - offsets[row]
+                F::from_f64(self.share(class_of(NAME, target, width)) + rest) * *loss - offsets[row]
             };
         }
     }
 
-    /// Writes the gradient of one row; `d` is that of its loss.
+    /// Writes the gradient of one row from its numerators, 1/Σ, the gradient d of its loss, and ε/C·Σw.
     fn row_backward<F: Real>(
         &self,
         mut row: ArrayViewMut1<'_, F>,
         target: F,
-        [e, scale]: [&[F]; 2],
-        d: F,
+        e: &[F],
+        [scale, d]: [F; 2],
+        rest: f64,
         accumulate: bool,
     ) {
         if is_ignored(target, self.ignore_index) {
@@ -211,48 +232,44 @@ impl SoftmaxCrossEntropy {
             return;
         }
         let class = class_of(NAME, target, e.len());
-        let (share, rest) = self.shares(class, e.len());
-        let (scale, before) = (scale[0] * (F::from_f64(share + rest) * d), row[class]);
+        let share = self.share(class);
+        let (scale, before) = (scale * (F::from_f64(share + rest) * d), row[class]);
         rows::write(row.view_mut(), e, scale, accumulate);
         let right = e[class] * scale - F::from_f64(share) * d;
         row[class] = if accumulate { before + right } else { right };
         if self.label_smoothing > 0.0 {
-            let each = self.label_smoothing / e.len() as f64;
-            match self.weights() {
-                None => row.map_inplace(|t| *t -= F::from_f64(each) * d),
-                Some(weights) => {
-                    row.iter_mut().zip(weights).for_each(|(t, w)| *t -= F::from_f64(each * w) * d);
-                }
-            }
+            let each = F::from_f64(self.label_smoothing / e.len() as f64) * d;
+            rows::subtract(row, each, self.weights());
         }
     }
 }
 
-/// Replaces z by e^(z − max); returns the sum, in an order that depends on the length alone.
-fn exponentials<F: Real>(z: &mut [F], max: F) -> F {
-    let blocks = z.chunks_mut(BLOCK).map(|z| sum(&partial_sums(z, max)).to_f64());
-    F::from_f64(blocks.sum())
+/// Writes e^(z − max); returns the sum, in an order that depends on the length alone.
+fn exponentials<F: Real>(z: &[F], e: &mut [F], max: F) -> F {
+    let blocks = z.chunks(BLOCK).zip(e.chunks_mut(BLOCK));
+    F::from_f64(blocks.map(|(z, e)| sum(&partial_sums(z, e, max)).to_f64()).sum())
 }
 
 /// As [`exponentials`], in one pass, with as many sums as vectorise well.
-fn partial_sums<F: Real>(z: &mut [F], max: F) -> [F; LANES] {
+fn partial_sums<F: Real>(z: &[F], e: &mut [F], max: F) -> [F; LANES] {
     dispatch(
         #[inline(always)]
         move || {
             let mut sums = [F::zero(); LANES];
-            let (chunks, rest) = z.as_chunks_mut::<LANES>();
-            for chunk in chunks {
+            let ((z, z_rest), (e, e_rest)) = (z.as_chunks::<LANES>(), e.as_chunks_mut::<LANES>());
+            for (z, e) in z.iter().zip(e) {
                 for lane in 0..LANES {
-                    let e = (chunk[lane] - max).exp();
-                    chunk[lane] = e;
-                    sums[lane] += e;
+                    e[lane] = (z[lane] - max).exp_nonpositive();
+                    sums[lane] += e[lane];
                 }
             }
             // An array of its own, so that `sums`, whose indices are all constant, stays in registers.
             let mut last = [F::zero(); LANES];
-            for (last, z) in last.iter_mut().zip(rest) {
-                *z = (*z - max).exp();
-                *last = *z;
+            for (last, &z) in last.iter_mut().zip(z_rest) {
+                *last = (z - max).exp_nonpositive();
+            }
+            for (e, &last) in e_rest.iter_mut().zip(&last) {
+                *e = last;
             }
             std::array::from_fn(|lane| sums[lane] + last[lane])
         },
@@ -269,7 +286,10 @@ impl<F: Real> Op<F> for SoftmaxCrossEntropy {
         check::one_per_class(NAME, self.weights(), inputs[0])?;
         let count: usize = places.iter().product();
         let saved = count * (inputs[0][1] + 1);
-        Ok(Outline::new(self.reduction.shape(&places), 2).saved(saved).reads_inputs(&[1]))
+        Ok(Outline::new(self.reduction.shape(&places), 2)
+            .saved(saved)
+            .scratch(inputs[0][1])
+            .reads_inputs(&[1]))
     }
 
     fn check(&self, inputs: &[View<'_, F>]) -> Result<(), ValueError> {
@@ -290,12 +310,13 @@ impl<F: Real> Op<F> for SoftmaxCrossEntropy {
         let mut group_targets = [F::zero(); ROWS];
         let (mut total, mut each) = (0.0, output.iter_mut());
         let (mut logits, mut targets) = (Rows::of(&inputs[0], 1), inputs[1].iter());
+        let scratch = &mut memory.scratch[..width];
         let (numerators, scales) = memory.saved.split_at_mut(count * width);
         for (block, scales) in numerators.chunks_mut(group * width).zip(scales.chunks_mut(group)) {
             let losses = &mut losses[..scales.len()];
             let group_targets = &mut group_targets[..scales.len()];
             group_targets.iter_mut().zip(&mut targets).for_each(|(to, &t)| *to = t);
-            self.rows(&mut logits, group_targets, block, [scales, losses]);
+            self.rows(&mut logits, group_targets, block, [scales, losses, &mut *scratch]);
             if self.reduction == Reduction::None {
                 write_losses(losses, &mut each);
             } else {
@@ -320,10 +341,10 @@ impl<F: Real> Op<F> for SoftmaxCrossEntropy {
         let (classes, width) = (io.input(1), target.shape()[1]);
         let factor = self.reduction.weight(self.divisor(&classes, width));
         let (numerators, scales) = memory.saved.split_at(classes.len() * width);
-        let saved = numerators.chunks_exact(width).zip(scales.chunks_exact(1));
+        let (saved, rest) = (numerators.chunks_exact(width).zip(scales), self.rest(width));
         let places = classes.iter().zip(rows::scales(&d_output, factor));
-        for ((row, (e, scale)), (&class, d)) in RowsMut::of(&mut target, 1).zip(saved).zip(places) {
-            self.row_backward(row, class, [e, scale], d, accumulate);
+        for ((row, (e, &scale)), (&class, d)) in RowsMut::of(&mut target, 1).zip(saved).zip(places) {
+            self.row_backward(row, class, e, [scale, d], rest, accumulate);
         }
     }
 }

@@ -86,7 +86,7 @@ impl ClassLoss for SoftmaxFocal {
         update(
             row,
             #[inline(always)]
-            |z| (z - max).exp(),
+            |z| (z - max).exp_nonpositive(),
         );
         let right = std::mem::replace(&mut row[class], F::zero());
         let others = sum(row);

@@ -40,13 +40,13 @@ impl Elementwise<2> for SquaredHinge {
     const NAME: &'static str = "squared_hinge";
 
     #[inline(always)]
-    fn loss<F: Real>(&self, [y, t]: [F; 2]) -> F {
+    fn loss<F: Real>(&self, [y, t]: [F; 2], _: F) -> F {
         let margin = (F::one() - t * y).max(F::zero());
         margin * margin
     }
 
     #[inline(always)]
-    fn slopes<F: Real>(&self, [y, t]: [F; 2]) -> [F; 2] {
+    fn slopes<F: Real>(&self, [y, t]: [F; 2], _: F) -> [F; 2] {
         let margin = (F::one() - t * y).max(F::zero());
         [-t * (margin + margin), F::zero()]
     }

@@ -202,12 +202,18 @@ fn gradients_overwrite_accumulate_and_skip_in_any_layout() {
             let shapes = [a.shape(), b.shape()];
             let outline = op.infer(&shapes).unwrap();
             let (mut saved, mut output) = (vec![f64::NAN; outline.saved], ArrayD::zeros(&outline.shape[..]));
+            let mut scratch = vec![f64::NAN; outline.scratch];
             let (step, inputs) = (Step::default(), [a.view(), b.view()]);
-            op.forward(&step, &inputs, output.view_mut(), Memory { saved: &mut saved, scratch: &mut [] });
+            op.forward(
+                &step,
+                &inputs,
+                output.view_mut(),
+                Memory { saved: &mut saved, scratch: &mut scratch },
+            );
             let kept: Vec<_> = (0..2).map(|i| outline.reads_input[i].then(|| inputs[i].view())).collect();
             let d_output = ArrayD::from_elem(&outline.shape[..], 0.5);
             let mut backward = |d_inputs: &mut [Grad<'_, f64>]| {
-                let memory = Memory { saved: &mut saved, scratch: &mut [] };
+                let memory = Memory { saved: &mut saved, scratch: &mut scratch };
                 op.backward(&step, &Io::new(&kept, None), memory, d_output.view(), d_inputs);
             };
             let (mut da, mut db) =
@@ -344,7 +350,7 @@ fn targets_out_of_range_are_refused() {
 #[should_panic(expected = "softmax_cross_entropy: input 1 holds 3, expected a class from 0 to 2")]
 fn an_unchecked_class_out_of_range_panics() {
     let inputs = [array![[0.0f32, 1.0, 2.0]].into_dyn(), array![3.0].into_dyn()];
-    let memory = Memory { saved: &mut [0.0; 4], scratch: &mut [] };
+    let memory = Memory { saved: &mut [0.0; 4], scratch: &mut [0.0; 3] };
     let mut output = ArrayD::zeros(&[][..]);
     SoftmaxCrossEntropy::new().forward(
         &Step::default(),

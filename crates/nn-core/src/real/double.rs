@@ -1,7 +1,7 @@
 //! `f64`.
 
 use super::Real;
-use super::elementary::{self, Format, polynomial};
+use super::elementary::{self, Format, polynomial, polynomial_split};
 
 /// The bits of √½.
 const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
@@ -20,6 +20,19 @@ const EXP: [f64; 11] = [
     2.7557252942598964e-7,
     2.5105217368864027e-8,
     2.0921578145226033e-9,
+];
+/// Coefficients of (eʳ − 1 − r)/r², fewer, for `exp_nonpositive`.
+const EXP_SHORT: [f64; 10] = [
+    0.5000000000000001,
+    0.16666666666666674,
+    0.04166666666662412,
+    0.008333333333322215,
+    0.0013888888917214907,
+    0.00019841269886560522,
+    2.4801521294555535e-5,
+    2.7557242375794526e-6,
+    2.7620088956413373e-7,
+    2.5110033494829413e-8,
 ];
 /// Coefficients of (ln((1 + s)/(1 − s)) − 2s)/s³, in s².
 const LN: [f64; 7] = [
@@ -158,6 +171,11 @@ impl Real for f64 {
     }
 
     #[inline(always)]
+    fn exp_nonpositive(self) -> Self {
+        elementary::exp_nonpositive(self)
+    }
+
+    #[inline(always)]
     fn ln(self) -> Self {
         elementary::ln(self)
     }
@@ -165,6 +183,11 @@ impl Real for f64 {
     #[inline(always)]
     fn ln_1p(self) -> Self {
         elementary::ln_1p(self)
+    }
+
+    #[inline(always)]
+    fn ln_1p_unit(self) -> Self {
+        elementary::ln_1p_unit(self)
     }
 
     #[inline(always)]
@@ -190,11 +213,13 @@ impl Real for f64 {
 
 impl Format for f64 {
     const SHIFT: Self = 6755399441055744.0;
+    const BIASED_SHIFT: Self = 6755399441056767.0;
     const LOG2_E: Self = std::f64::consts::LOG2_E;
     const LN_2_HIGH: Self = 6.931_471_803_691_238e-1;
     const LN_2_LOW: Self = 1.908_214_929_270_587_7e-10;
     const EXP_MAX: Self = 709.782712893384;
     const EXP_NORMAL: Self = -708.0;
+    const EXP_FLUSH: Self = -708.396_418_532_264;
     const EXP_ZERO: Self = -745.2;
     const EXP_M1_MIN: Self = -38.0;
     const EXP_M1_TINY: Self = 1e-17;
@@ -202,12 +227,18 @@ impl Format for f64 {
     const ERF_MAX: Self = 6.0;
     const HALF: Self = 0.5;
     const TWO: Self = 2.0;
+    const SQRT_2_M1: Self = std::f64::consts::SQRT_2 - 1.0;
     const LIFT: Self = 64.0;
     const LOWER: Self = 1.0 / 18446744073709551616.0;
 
     #[inline(always)]
     fn exp_tail(r: Self) -> Self {
         polynomial(r, EXP)
+    }
+
+    #[inline(always)]
+    fn exp_tail_short(r: Self, square: Self) -> Self {
+        polynomial_split(r, square, EXP_SHORT)
     }
 
     #[inline(always)]
@@ -230,6 +261,11 @@ impl Format for f64 {
     #[inline(always)]
     fn scale(self, shifted: Self) -> Self {
         f64::from_bits(self.to_bits().wrapping_add(shifted.to_bits() << 52))
+    }
+
+    #[inline(always)]
+    fn power_of_two(biased: Self) -> Self {
+        f64::from_bits(biased.to_bits() << 52)
     }
 
     #[inline(always)]

@@ -13,6 +13,8 @@ use super::Real;
 pub(super) trait Format: Real {
     /// 1.5·2ᵖ⁻¹: added to a number, it leaves the nearest whole number in the lowest bits.
     const SHIFT: Self;
+    /// `SHIFT` and the bias of the exponent.
+    const BIASED_SHIFT: Self;
     /// log₂ e.
     const LOG2_E: Self;
     /// The upper bits of ln 2: few enough that their product with any exponent is exact.
@@ -23,6 +25,8 @@ pub(super) trait Format: Real {
     const EXP_MAX: Self;
     /// Below this x, eˣ may be subnormal.
     const EXP_NORMAL: Self;
+    /// Below this x, eˣ is not a normal number.
+    const EXP_FLUSH: Self;
     /// From here down, eˣ is 0.
     const EXP_ZERO: Self;
     /// From here down, eˣ − 1 is −1.
@@ -38,6 +42,8 @@ pub(super) trait Format: Real {
     const HALF: Self;
     /// 2.
     const TWO: Self;
+    /// √2 − 1.
+    const SQRT_2_M1: Self;
     /// 64.
     const LIFT: Self;
     /// 2⁻⁶⁴.
@@ -45,8 +51,14 @@ pub(super) trait Format: Real {
 
     /// (eʳ − 1 − r)/r² for |r| ≤ ½ ln 2.
     fn exp_tail(r: Self) -> Self;
+    /// The same with a polynomial of one degree less, from r and r².
+    fn exp_tail_short(r: Self, square: Self) -> Self;
     /// ln(1 + f) − f + f²/2 for √½ ≤ 1 + f ≤ √2.
     fn ln_tail(f: Self) -> Self;
+    /// The same with a shorter chain of operations, where the format has one.
+    fn ln_tail_split(f: Self) -> Self {
+        Self::ln_tail(f)
+    }
     /// erf(x)/x − 1 for 0 ≤ x ≤ 1, from x².
     fn erf_small(square: Self) -> Self;
     /// −ln(1 − erf(2 + t)) for −1 ≤ t ≤ `ERF_MAX` − 2.
@@ -54,6 +66,8 @@ pub(super) trait Format: Real {
 
     /// y·2ⁿ for `shifted` = n + `SHIFT`, where y and the result are normal numbers.
     fn scale(self, shifted: Self) -> Self;
+    /// 2ⁿ, a normal number, for `biased` = n + `BIASED_SHIFT`.
+    fn power_of_two(biased: Self) -> Self;
     /// For x normal and positive: (m, e) with x = m·2ᵉ and √½ ≤ m < √2.
     fn split(self) -> (Self, Self);
     /// This magnitude with the sign of another number.
@@ -68,6 +82,17 @@ pub(super) fn polynomial<F: Real, const N: usize>(x: F, c: [F; N]) -> F {
         sum = sum * x + c[k];
     }
     sum
+}
+
+/// The same with a chain of operations half as long: even and odd powers by themselves, each in x².
+#[inline(always)]
+pub(super) fn polynomial_split<F: Real, const N: usize>(x: F, square: F, c: [F; N]) -> F {
+    let (mut last, mut before) = (c[N - 1], c[N - 2]);
+    for k in (0..N - 2).rev() {
+        // The sum that ends in c[k + 2] takes up c[k].
+        (last, before) = (before, last * square + c[k]);
+    }
+    before + last * x
 }
 
 /// (n + `SHIFT`, r) with x = n·ln 2 + r and |r| ≤ ½ ln 2.
@@ -95,6 +120,17 @@ pub(super) fn exp<F: Format>(x: F) -> F {
     let y = y * if low { F::LOWER } else { F::one() };
     let y = if x > F::EXP_MAX { F::INFINITY } else { y };
     if x.is_nan() { x } else { y }
+}
+
+/// With one select, at the end, where no other step waits for it.
+#[inline(always)]
+pub(super) fn exp_nonpositive<F: Format>(x: F) -> F {
+    let biased = x * F::LOG2_E + F::BIASED_SHIFT;
+    let n = biased - F::BIASED_SHIFT;
+    let r = x - n * F::LN_2_HIGH - n * F::LN_2_LOW;
+    let square = r * r;
+    let y = (F::one() + (r + square * F::exp_tail_short(r, square))) * F::power_of_two(biased);
+    if x < F::EXP_FLUSH { F::zero() } else { y }
 }
 
 /// eˣ − 1 for `EXP_M1_MIN` ≤ x ≤ `EXP_MAX`.
@@ -152,6 +188,17 @@ pub(super) fn ln_1p<F: Format>(x: F) -> F {
     let y = ln_limits(u, ln_joined(m, e, c / u));
     // Keeps −0, and infinity, of which c is no number.
     if x == F::zero() || x == F::INFINITY { x } else { y }
+}
+
+/// ln(1 + f), where f is x, or (x − 1)/2 and ln 2 is added; from x = ½ on, f is exact.
+#[inline(always)]
+pub(super) fn ln_1p_unit<F: Format>(x: F) -> F {
+    let upper = x > F::SQRT_2_M1;
+    let f = if upper { F::HALF * (x - F::one()) } else { x };
+    let high = if upper { F::LN_2_HIGH } else { F::zero() };
+    let low = if upper { F::LN_2_LOW } else { F::zero() };
+    let square = F::HALF * f * f;
+    high + (f + (F::ln_tail_split(f) + (low - square)))
 }
 
 /// (e^(2|x|) − 1)/(e^(2|x|) + 1), with the sign of x.

@@ -85,10 +85,17 @@ pub trait Real:
 
     /// eˣ, within 1 ULP; subnormal results are right too. e^(−∞) = 0, e^∞ = ∞.
     fn exp(self) -> Self;
+    /// eˣ for x ≤ 0, within 1.1 ULP in `f32` and 1 ULP in `f64`; the fast [`exp`](Self::exp) of softmax and the logistic function.
+    ///
+    /// Below the least normal number it is 0. e^(−∞) = 0. Of x > 0 no value is promised.
+    fn exp_nonpositive(self) -> Self;
     /// The natural logarithm, within 1 ULP, also of subnormal numbers. ln ±0 = −∞, ln ∞ = ∞, ln x = NaN for x < 0.
     fn ln(self) -> Self;
     /// ln(1 + x), within 1 ULP, near 0 too. −∞ for x = −1, NaN below; ±0 stays ±0.
     fn ln_1p(self) -> Self;
+    /// ln(1 + x) for 0 ≤ x ≤ 1, within 1.5 ULP; the fast [`ln_1p`](Self::ln_1p) of ln(1 + e⁻ᵗ), without a division in
+    /// `f32`. Of x outside \[0, 1\] no value is promised.
+    fn ln_1p_unit(self) -> Self;
     /// eˣ − 1, near 0 too, within 1.5 ULP in `f32` and 2 ULP in `f64`. ±0 stays ±0.
     fn exp_m1(self) -> Self;
     /// The hyperbolic tangent (e²ˣ − 1)/(e²ˣ + 1), within 2.5 ULP; never beyond ±1. ±0 stays ±0.

@@ -1,12 +1,14 @@
 //! `f32`.
 
 use super::Real;
-use super::elementary::{self, Format, polynomial};
+use super::elementary::{self, Format, polynomial, polynomial_split};
 
 /// The bits of √½.
 const SQRT_HALF: u32 = 0x3f35_04f3;
 /// Coefficients of (eʳ − 1 − r)/r².
 const EXP: [f32; 6] = [0.5, 0.16666667, 0.041666467, 0.008333286, 0.0013933652, 0.00019907574];
+/// Coefficients of (eʳ − 1 − r)/r², fewer, for `exp_nonpositive`.
+const EXP_SHORT: [f32; 5] = [0.5, 0.16666576, 0.041666374, 0.008363181, 0.0013941115];
 /// Coefficients of (ln(1 + f) − f + f²/2)/f³.
 const LN: [f32; 9] = [
     0.3333333,
@@ -116,6 +118,11 @@ impl Real for f32 {
     }
 
     #[inline(always)]
+    fn exp_nonpositive(self) -> Self {
+        elementary::exp_nonpositive(self)
+    }
+
+    #[inline(always)]
     fn ln(self) -> Self {
         elementary::ln(self)
     }
@@ -123,6 +130,11 @@ impl Real for f32 {
     #[inline(always)]
     fn ln_1p(self) -> Self {
         elementary::ln_1p(self)
+    }
+
+    #[inline(always)]
+    fn ln_1p_unit(self) -> Self {
+        elementary::ln_1p_unit(self)
     }
 
     #[inline(always)]
@@ -148,11 +160,13 @@ impl Real for f32 {
 
 impl Format for f32 {
     const SHIFT: Self = 12582912.0;
+    const BIASED_SHIFT: Self = 12583039.0;
     const LOG2_E: Self = std::f32::consts::LOG2_E;
     const LN_2_HIGH: Self = 355.0 / 512.0;
     const LN_2_LOW: Self = -0.00021219444;
     const EXP_MAX: Self = 88.722_83;
     const EXP_NORMAL: Self = -86.0;
+    const EXP_FLUSH: Self = -87.336_54;
     const EXP_ZERO: Self = -104.0;
     const EXP_M1_MIN: Self = -18.0;
     const EXP_M1_TINY: Self = 1e-8;
@@ -160,6 +174,7 @@ impl Format for f32 {
     const ERF_MAX: Self = 4.0;
     const HALF: Self = 0.5;
     const TWO: Self = 2.0;
+    const SQRT_2_M1: Self = std::f32::consts::SQRT_2 - 1.0;
     const LIFT: Self = 64.0;
     const LOWER: Self = 1.0 / 18446744073709551616.0;
 
@@ -169,8 +184,19 @@ impl Format for f32 {
     }
 
     #[inline(always)]
+    fn exp_tail_short(r: Self, square: Self) -> Self {
+        polynomial_split(r, square, EXP_SHORT)
+    }
+
+    #[inline(always)]
     fn ln_tail(f: Self) -> Self {
         f * f * f * polynomial(f, LN)
+    }
+
+    #[inline(always)]
+    fn ln_tail_split(f: Self) -> Self {
+        let square = f * f;
+        f * square * polynomial_split(f, square, LN)
     }
 
     #[inline(always)]
@@ -186,6 +212,11 @@ impl Format for f32 {
     #[inline(always)]
     fn scale(self, shifted: Self) -> Self {
         f32::from_bits(self.to_bits().wrapping_add(shifted.to_bits() << 23))
+    }
+
+    #[inline(always)]
+    fn power_of_two(biased: Self) -> Self {
+        f32::from_bits(biased.to_bits() << 23)
     }
 
     #[inline(always)]

@@ -96,6 +96,8 @@ if __name__ == "__main__":
     s2 = (high / (2 + high)) ** 2
     fit("EXP", exp_tail, 5, -half, half, f32)
     fit("EXP", exp_tail, 10, -half, half, f64)
+    fit("EXP_SHORT", exp_tail, 4, -half, half, f32)
+    fit("EXP_SHORT", exp_tail, 9, -half, half, f64)
     fit("LN", ln_tail, 8, low, high, f32)
     fit("LN", ln_ratio, 6, 0, s2, f64)
     fit("ERF_SMALL", erf_ratio, 6, 0, 1, f32)
