@@ -124,6 +124,13 @@ fn fold_block<F: Real, const N: usize>(
         *rest = at(i);
     }
     let p: [F; LANES] = array::from_fn(|i| combine(partial[i], rest[i]));
+    tree(&p, combine)
+}
+
+/// Combines the partial results. Not inlined, since with the tree in sight the compiler cuts the lanes of the loop
+/// before it into pairs.
+#[inline(never)]
+fn tree<F: Real>(p: &[F; LANES], combine: impl Fn(F, F) -> F) -> F {
     let p: [F; 16] = array::from_fn(|i| combine(p[i], p[i + 16]));
     let p: [F; 8] = array::from_fn(|i| combine(p[i], p[i + 8]));
     let p: [F; 4] = array::from_fn(|i| combine(p[i], p[i + 4]));
