@@ -9,17 +9,27 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// Batch norm, ReLU and dropout.
+#[derive(Clone, Copy, Debug)]
+struct Normalized;
+
+impl Module<f32> for Normalized {
+    fn record<'g>(&self, scope: &Scope<'g, f32>, input: Var<'g, f32>) -> Var<'g, f32> {
+        let normalized = scope.submodule("norm", &BatchNorm::new(), input);
+        scope.submodule("dropout", &Dropout::new(0.2).unwrap(), normalized.relu())
+    }
+}
+
 /// The allocations of 20 steps (forward, backward, update) after as many to warm up.
 fn allocations(
     widths: &[usize],
     batch: usize,
-    activation: Activation,
+    after: impl Module<f32> + Copy + 'static,
     loss: impl Op<f32> + 'static,
     rule: impl Rule<f32> + 'static,
 ) -> usize {
     let hidden = &widths[1..widths.len() - 1];
-    let module =
-        hidden.iter().fold(Sequential::new(), |net, &width| net.add(Linear::new(width)).add(activation));
+    let module = hidden.iter().fold(Sequential::new(), |net, &width| net.add(Linear::new(width)).add(after));
     let module = module.add(Linear::new(widths[widths.len() - 1]));
     let mut network = Network::new(module, &[widths[0]], 1).unwrap();
     let graph = Graph::new();
@@ -71,6 +81,7 @@ fn replaying_a_training_step_allocates_nothing() {
                     BinaryCrossEntropyWithLogits::new(),
                     Nesterov::new(0.1, 0.9).unwrap(),
                 ),
+                allocations(&[784, 256, 128, 10], 128, Normalized, classes(), Adam::new(1e-3).unwrap()),
                 allocations(
                     &[8, 20, 3, 1, 8],
                     64,
@@ -80,6 +91,6 @@ fn replaying_a_training_step_allocates_nothing() {
                 ),
             ]
         });
-        assert_eq!(counts, [0; 5], "allocations of 20 steps with {threads} threads");
+        assert_eq!(counts, [0; 6], "allocations of 20 steps with {threads} threads");
     }
 }

@@ -33,10 +33,6 @@ impl<'a, F: Real> Arrays<'a, F> {
         Arrays { x: channels, scale: elements(scale), mean: elements(mean), variance: elements(variance) }
     }
 
-    fn running(&self, c: usize) -> [F; 2] {
-        [self.mean[c], self.variance[c]]
-    }
-
     /// γ, running mean and variance of some channels.
     fn of(&self, first: usize, count: usize) -> [&'a [F]; 3] {
         [self.scale, self.mean, self.variance].map(|numbers| &numbers[first..first + count])
@@ -224,7 +220,7 @@ impl Batch {
         }
         write_each(&mut d_inputs[1], |c| along[c]);
         write_each(&mut d_inputs[2], |c| plain[c]);
-        pass.subtract_change(io.input(5).sum(), &mut d_inputs[3..]);
+        pass.subtract_change(io.input(5).sum(), along, &mut d_inputs[3..]);
     }
 }
 
@@ -259,8 +255,8 @@ impl<F: Real> BackwardPass<'_, F> {
         );
     }
 
-    /// Fills scale, slope and offset of dx = scale·dy − (x − centre)·slope + offset, and turns Σ dy·(x − mean) into the
-    /// gradient of γ.
+    /// Fills scale, slope and offset of dx = scale·dy − (x − centre)·slope + offset, and turns Σ dy·(x − centre) into
+    /// the gradient of γ.
     fn slopes(
         &self,
         first: usize,
@@ -283,6 +279,7 @@ impl<F: Real> BackwardPass<'_, F> {
                 let (rest, plain) = (&rest[..count], &plain[..count]);
                 for i in 0..count {
                     offset[i] = (offset[i] - running_mean[i]) + mean[i];
+                    along[i] += rest[i] * plain[i];
                 }
                 let differences = &*offset;
                 let of = |i: usize| [differences[i], variance[i], running[i]];
@@ -305,20 +302,25 @@ impl<F: Real> BackwardPass<'_, F> {
     }
 
     /// Writes what an update shall subtract from running mean, running variance and count.
-    fn subtract_change(&self, tracked: F, gradients: &mut [Grad<'_, F>]) {
+    fn subtract_change(&self, tracked: F, scratch: &mut [F], gradients: &mut [Grad<'_, F>]) {
         let input = self.arrays.x;
         let change = match self.mode {
             Mode::Train => self.batch.statistics.change(tracked, input.batch, input.count()),
             Mode::Eval => None,
         };
-        let of = |c: usize, which: usize| {
-            let [mean, variance] = self.arrays.running(c);
-            let batch_mean = input.first(c) + self.mean[c];
-            -change.map_or(F::zero(), |change| change.of(mean, variance, batch_mean, self.variance[c])[which])
+        let Some(change) = change else {
+            return gradients.iter_mut().for_each(|gradient| write_each(gradient, |_| F::zero()));
         };
-        write_each(&mut gradients[0], |c| of(c, 0));
-        write_each(&mut gradients[1], |c| of(c, 1));
-        write_each(&mut gradients[2], |_| -change.map_or(F::zero(), |change| change.count));
+        let count = input.channels;
+        let [_, running_mean, running_variance] = self.arrays.of(0, count);
+        let (mean, variance) = (&self.mean[..count], &self.variance[..count]);
+        let firsts = &mut scratch[..count];
+        input.firsts(0, firsts);
+        let firsts = &*firsts;
+        let of = |c: usize| change.of(running_mean[c], running_variance[c], firsts[c] + mean[c], variance[c]);
+        write_each(&mut gradients[0], |c| -of(c)[0]);
+        write_each(&mut gradients[1], |c| -of(c)[1]);
+        write_each(&mut gradients[2], |_| -change.count);
     }
 }
 

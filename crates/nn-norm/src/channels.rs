@@ -19,7 +19,7 @@ const WIDTH: usize = 1024;
 /// The longest S that is worked on in columns.
 const SHORT: usize = 32;
 /// Rows that are combined one after another.
-const ROWS: usize = 64;
+const ROWS: usize = 128;
 /// Rows that are combined in registers.
 const CHUNK: usize = 4;
 
@@ -41,7 +41,7 @@ pub(crate) type LinesFn<'f, F> = dyn Fn(usize, [&[F]; 2], [&mut [F]; 3]) + Sync 
 /// For the channels from the given one on: fills the centre, a number near the mean, and the rest, centre less mean.
 pub(crate) type CentresFn<'f, F> = dyn Fn(usize, [&mut [F]; 2]) + Sync + 'f;
 /// For the channels from the given one on: fills scale, slope and offset of dx = scale·dy − (x − centre)·slope + offset,
-/// given the rest, Σ dy and Σ dy·(x − mean), the latter of which it turns into the gradient of the scale.
+/// given the rest, Σ dy and Σ dy·(x − centre), the latter of which it turns into the gradient of the scale.
 pub(crate) type SlopesFn<'f, F> = dyn Fn(usize, [&[F]; 2], &mut [F], [&mut [F]; 3]) + Sync + 'f;
 
 impl<'a, F: Real> Channels<'a, F> {
@@ -171,11 +171,16 @@ impl<'a, F: Real> Channels<'a, F> {
             );
             let (mean, squares) = weights(at - rows.start, rows.end - at);
             let ([mean_a, squares_a], [mean_b, squares_b]) = (&mut result, &other);
-            for j in 0..WIDTH {
-                let delta = mean_b[j] - mean_a[j];
-                mean_a[j] += delta * mean;
-                squares_a[j] += squares_b[j] + delta * delta * squares;
-            }
+            dispatch(
+                #[inline(always)]
+                move || {
+                    for j in 0..WIDTH {
+                        let delta = mean_b[j] - mean_a[j];
+                        mean_a[j] += delta * mean;
+                        squares_a[j] += squares_b[j] + delta * delta * squares;
+                    }
+                },
+            );
             return result;
         }
         dispatch(
@@ -283,7 +288,7 @@ impl<'a, F: Real> Channels<'a, F> {
         );
     }
 
-    /// Leaves Σ dy and, of Σ dy·(x − mean), what `slopes` makes of it, of each channel from `first` on in `sums`, and
+    /// Leaves Σ dy and, of Σ dy·(x − centre), what `slopes` makes of it, of each channel from `first` on in `sums`, and
     /// then writes (or adds, as the flag says) the gradient of x, whose middle axis they are.
     pub(crate) fn map_back(
         self,
@@ -317,16 +322,18 @@ impl<'a, F: Real> Channels<'a, F> {
         if self.in_columns() {
             self.repeat(count, [centre]);
             let [plains, alongs] = self.column_sums(dy, &channels, 0..self.batch, centre);
-            for c in 0..count {
-                let columns = c * self.inner..(c + 1) * self.inner;
-                plain[c] = plains[columns.clone()].iter().copied().sum();
-                along[c] = alongs[columns].iter().copied().sum();
+            if self.inner == 1 {
+                plain.copy_from_slice(&plains[..count]);
+                along.copy_from_slice(&alongs[..count]);
+            } else {
+                for c in 0..count {
+                    let columns = c * self.inner..(c + 1) * self.inner;
+                    plain[c] = plains[columns.clone()].iter().copied().sum();
+                    along[c] = alongs[columns].iter().copied().sum();
+                }
             }
         } else {
             [plain[0], along[0]] = self.plane_sums(dy, first, 0..self.batch, centre[0]);
-        }
-        for c in 0..count {
-            along[c] += rest[c] * plain[c];
         }
         let of_block = [&mut scale[..count], &mut slope[..count], &mut offset[..count]];
         slopes(first, [&rest[..count], plain], along, of_block);
@@ -397,8 +404,8 @@ impl<'a, F: Real> Channels<'a, F> {
                 || result = self.column_sums(dy, channels, rows.start..at, centre),
                 || other = self.column_sums(dy, channels, at..rows.end, centre),
             );
-            for (a, b) in result.iter_mut().flatten().zip(other.iter().flatten()) {
-                *a += *b;
+            for (a, b) in result.iter_mut().zip(&other) {
+                add(a, b);
             }
             return result;
         }
@@ -448,4 +455,12 @@ impl<'a, F: Real> Channels<'a, F> {
             },
         );
     }
+}
+
+/// a ← a + b.
+fn add<F: Real>(a: &mut [F], b: &[F]) {
+    dispatch(
+        #[inline(always)]
+        move || a.iter_mut().zip(b).for_each(|(a, &b)| *a += b),
+    );
 }

@@ -4,6 +4,7 @@ use std::array::from_fn;
 
 use ndarray::{CowArray, IxDyn};
 use nn_core::{Grad, Real, View, ViewMut};
+use nn_ops::simd::dispatch;
 
 /// Independent partial results of a reduction.
 const LANES: usize = 64;
@@ -190,6 +191,12 @@ pub(crate) fn write_gradient<F: Real>(
 /// The gradient is `f(i)` at element i in C order.
 pub(crate) fn write_each<F: Real>(gradient: &mut Grad<'_, F>, f: impl Fn(usize) -> F) {
     let Some((mut target, accumulate)) = gradient.target() else { return };
+    if let Some(target) = target.as_slice_mut() {
+        return dispatch(
+            #[inline(always)]
+            move || write_or_add(target, accumulate, f),
+        );
+    }
     for (i, to) in target.iter_mut().enumerate() {
         *to = if accumulate { *to + f(i) } else { f(i) };
     }
