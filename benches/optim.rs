@@ -45,7 +45,8 @@ fn optim(criterion: &mut Criterion) {
             for (name, rule) in RULES {
                 let (mut w, g) = (vec![1.0f32; count], vec![1e-3f32; count]);
                 let slots = rule().slots().len();
-                group.throughput(Throughput::Bytes(((3 + 2 * slots) * count * size_of::<f32>()) as u64));
+                let bytes = ((3 + 2 * slots) * count * size_of::<f32>()) as u64;
+                group.throughput(Throughput::ElementsAndBytes { elements: count as u64, bytes });
                 let mut optimizer = Optimizer::new(rule());
                 group.bench_function(*name, |b| pool.install(|| b.iter(|| optimizer.step(&mut w, &g))));
             }

@@ -13,7 +13,7 @@ use serde_json::Value;
 const WIDTH: usize = 80;
 /// The contestant whose time the others of its group are held against.
 const PROTOTYPE: &str = "prototype";
-/// The contestant whose throughput the others of its group are held against.
+/// The contestant whose bandwidth the others of its group are held against.
 const STREAM: &str = "update";
 
 /// The result of one benchmark.
@@ -23,8 +23,10 @@ struct Outcome {
     name: String,
     /// Time of one iteration in the best sample.
     nanoseconds: f64,
-    /// What one iteration works through: how many, and of what.
-    throughput: Option<(f64, &'static str)>,
+    /// How many elements one iteration works through.
+    elements: Option<f64>,
+    /// How many bytes it moves, or bits.
+    moved: Option<(f64, &'static str)>,
 }
 
 /// Runs the benchmarks whose name contains `filter` and prints a table of them.
@@ -51,7 +53,7 @@ pub(crate) fn run(root: &Path, filter: Option<&str>, no_run: bool) -> Result<(),
     }
     outcomes.sort_by(|a, b| a.name.cmp(&b.name));
     print!("{}", table(&outcomes));
-    println!("\nratio: time by that of `{PROTOTYPE}`, or throughput by that of `{STREAM}`");
+    println!("\nratio: time by that of `{PROTOTYPE}`, or bandwidth by that of `{STREAM}`");
     Ok(())
 }
 
@@ -84,9 +86,9 @@ fn outcome(benchmark: &Value, sample: &Value) -> Option<Outcome> {
     let each = times.iter().zip(iterations).filter_map(|(time, n)| Some(time.as_f64()? / n.as_f64()?));
     let throughput = &benchmark["throughput"];
     let both = &throughput["ElementsAndBytes"];
+    let elements = throughput["Elements"].as_f64().or(both["elements"].as_f64());
     let units = [
-        (&throughput["Elements"], "/s"),
-        (&both["elements"], "/s"),
+        (&both["bytes"], "B/s"),
         (&throughput["Bytes"], "B/s"),
         (&throughput["BytesDecimal"], "B/s"),
         (&throughput["Bits"], "bit/s"),
@@ -94,16 +96,17 @@ fn outcome(benchmark: &Value, sample: &Value) -> Option<Outcome> {
     Some(Outcome {
         name: benchmark["full_id"].as_str()?.to_owned(),
         nanoseconds: each.min_by(f64::total_cmp)?,
-        throughput: units.into_iter().find_map(|(count, unit)| Some((count.as_f64()?, unit))),
+        elements,
+        moved: units.into_iter().find_map(|(count, unit)| Some((count.as_f64()?, unit))),
     })
 }
 
-/// How much longer a benchmark takes than its prototype, or the share that it has of the throughput of `update`.
+/// How much longer a benchmark takes than its prototype, or the share that it has of the bandwidth of `update`.
 fn ratio(outcome: &Outcome, all: &[Outcome]) -> Option<f64> {
     if let Some(prototype) = reference(outcome, all, PROTOTYPE) {
         return Some(outcome.nanoseconds / prototype.nanoseconds);
     }
-    let rate = |outcome: &Outcome| outcome.throughput.map(|(count, _)| count / outcome.nanoseconds);
+    let rate = |outcome: &Outcome| outcome.moved.map(|(count, _)| count / outcome.nanoseconds);
     Some(rate(outcome)? / rate(reference(outcome, all, STREAM)?)?)
 }
 
@@ -122,15 +125,18 @@ fn reference<'a>(outcome: &Outcome, all: &'a [Outcome], contestant: &str) -> Opt
 
 /// The results with columns for what at least one of them has.
 fn table(outcomes: &[Outcome]) -> String {
-    let mut rows = vec![["benchmark", "best time", "throughput", "ratio"].map(str::to_owned)];
+    let mut rows = vec![["benchmark", "best time", "elements", "bandwidth", "ratio"].map(str::to_owned)];
     rows.extend(outcomes.iter().map(|outcome| {
-        let throughput = outcome.throughput.map_or(String::new(), |(count, unit)| {
-            format!("{}{unit}", scaled(count / outcome.nanoseconds * 1e9))
-        });
+        let rate = |throughput: Option<(f64, &str)>| {
+            throughput.map_or(String::new(), |(count, unit)| {
+                format!("{}{unit}", scaled(count / outcome.nanoseconds * 1e9))
+            })
+        };
+        let (elements, moved) = (rate(outcome.elements.map(|count| (count, "/s"))), rate(outcome.moved));
         let ratio = ratio(outcome, outcomes).map_or(String::new(), |ratio| format!("{ratio:.3}"));
-        [outcome.name.clone(), format!("{}s", scaled(outcome.nanoseconds * 1e-9)), throughput, ratio]
+        [outcome.name.clone(), format!("{}s", scaled(outcome.nanoseconds * 1e-9)), elements, moved, ratio]
     }));
-    let shown: Vec<usize> = (0..4).filter(|&c| rows[1..].iter().any(|row| !row[c].is_empty())).collect();
+    let shown: Vec<usize> = (0..5).filter(|&c| rows[1..].iter().any(|row| !row[c].is_empty())).collect();
     let length = |text: &str| text.chars().count();
     let widest = |c: usize| rows.iter().map(|row| length(&row[c])).max().unwrap_or(0);
     let others: usize = shown[1..].iter().map(|&c| widest(c) + 2).sum();
@@ -171,7 +177,9 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     fn result(name: &str, nanoseconds: f64, throughput: Option<(f64, &'static str)>) -> Outcome {
-        Outcome { name: name.to_owned(), nanoseconds, throughput }
+        let elements = throughput.filter(|(_, unit)| *unit == "/s").map(|(count, _)| count);
+        let moved = throughput.filter(|(_, unit)| *unit != "/s");
+        Outcome { name: name.to_owned(), nanoseconds, elements, moved }
     }
 
     #[test]
@@ -179,6 +187,10 @@ mod tests {
         let sample = json!({"iters": [1.0, 2.0, 3.0], "times": [1500.0, 2000.0, 3300.0]});
         let benchmark = json!({"full_id": "a/b", "throughput": {"Elements": 64}});
         assert_eq!(outcome(&benchmark, &sample), Some(result("a/b", 1000.0, Some((64.0, "/s")))));
+        let benchmark =
+            json!({"full_id": "a/b", "throughput": {"ElementsAndBytes": {"elements": 8, "bytes": 32}}});
+        let both = Outcome { elements: Some(8.0), ..result("a/b", 1000.0, Some((32.0, "B/s"))) };
+        assert_eq!(outcome(&benchmark, &sample), Some(both));
         let benchmark = json!({"full_id": "a/b", "throughput": null});
         assert_eq!(outcome(&benchmark, &sample), Some(result("a/b", 1000.0, None)));
         assert_eq!(outcome(&benchmark, &json!({"iters": [], "times": []})), None);
@@ -229,9 +241,9 @@ mod tests {
             result(&"long/".repeat(30), 33.9e6, None),
         ];
         let expected = "\
-benchmark                             best time  throughput  ratio
-train_step/784-128-10 adam/graph       321.0 µs   199.4 k/s  1.003
-train_step/784-128-10 adam/prototype   320.0 µs   200.0 k/s
+benchmark                             best time   elements  ratio
+train_step/784-128-10 adam/graph       321.0 µs  199.4 k/s  1.003
+train_step/784-128-10 adam/prototype   320.0 µs  200.0 k/s
 ";
         assert_eq!(table(&all[..2]), expected);
         assert!(table(&all).lines().all(|line| line.chars().count() <= 80), "{}", table(&all));
