@@ -1,7 +1,7 @@
 //! The statistics that batch norm uses for inference: how they follow from those of the batches.
 
 use ndarray::{Array1, ArrayRef, Dimension};
-use nn_core::{RangeError, Real, ShapeError, check_range};
+use nn_core::{ExponentialAverage, RangeError, Real, ShapeError, check_range};
 
 use crate::channels::Channels;
 
@@ -99,7 +99,8 @@ impl Statistics {
         let share = match self {
             Statistics::Exponential { momentum, bias_corrected: false } => momentum,
             Statistics::Exponential { momentum, bias_corrected: true } => {
-                momentum / (1.0 - (1.0 - momentum).powf(tracked + 1.0))
+                let average = ExponentialAverage::resume(1.0 - momentum, tracked as u64, ());
+                average.expect("the momentum was checked when it was set").next_share()
             }
             Statistics::Average => 1.0 / (tracked + 1.0),
             Statistics::Pooled => cases as f64 / (tracked + cases as f64),
