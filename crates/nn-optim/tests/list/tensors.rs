@@ -195,6 +195,22 @@ fn go_on_with_the_same_bits_after_loading_their_state() {
 }
 
 #[test]
+fn go_on_as_a_fresh_optimizer_from_state_saved_at_step_0() {
+    let matrix = |values: Vec<f32>| Array2::from_shape_vec((10, 10), values).unwrap();
+    for (name, rule) in rules::<f32>() {
+        let make = || Optimizer::<f32>::new(rule()).weight_decay(0.01).unwrap();
+        let run = |mut optimizer: Optimizer<f32>| {
+            let mut w = matrix(start(100));
+            (1..=4).for_each(|t| optimizer.step(&mut w, &matrix(gradients(t, 100))));
+            (bits(&w.into_raw_vec_and_offset().0), optimizer)
+        };
+        let (fresh, mut used) = run(make());
+        used.load_state(&make().state()).unwrap();
+        assert_eq!(run(used).0, fresh, "{name}");
+    }
+}
+
+#[test]
 fn do_not_move_where_all_gradients_are_zero() {
     for (name, rule) in rules::<f32>() {
         let mut w = array![[1.5f32, -0.0, 3e-40]];
