@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{ArrayD, IxDyn};
+use nn_bench::single_thread;
 use nn_train::core::{Grad, Io, Memory, Op, Step};
 use nn_train::loss::{BinaryCrossEntropyWithLogits, MeanSquaredError, SoftmaxCrossEntropy};
 
@@ -50,7 +51,7 @@ impl Run {
 }
 
 fn loss(criterion: &mut Criterion) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("threads start");
+    let pool = single_thread();
     let (rows, columns) = (256, 1000);
     let array = |shape: &[usize], f: fn(usize) -> f32| {
         let mut i = 0;

@@ -6,6 +6,7 @@ mod average;
 mod error;
 mod layout;
 mod op;
+mod pattern;
 mod random;
 pub mod real;
 pub mod shape;

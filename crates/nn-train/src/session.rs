@@ -198,10 +198,10 @@ impl<'a, F: Real> Session<'a, F> {
             first,
         };
         let batch = self.batch(failed);
-        let Session { network, plans, trainer, data, .. } = self;
+        let Session { network, plans, trainer, data, ahead, .. } = self;
         let record = || plan_for(network, &trainer.objective, data, batch.len(), Mode::Train);
         let plan = plans.get(batch.len(), Mode::Train, record)?;
-        let found = plan.find_non_finite(network.params(), &at)?;
+        let found = plan.find_non_finite(ahead.as_ref().unwrap_or(network.params()), &at)?;
         let first =
             found.unwrap_or(NonFinite::Operation { path: String::new(), op: self.trainer.objective.name() });
         if failed == 0 {
