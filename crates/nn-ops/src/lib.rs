@@ -6,32 +6,26 @@ mod slices;
 
 pub use slices::{dot, max_value, sum, sum_squares};
 
+/// What the feature `operations` adds. The files lie beside this one, and their names are those of the crate's root.
 #[cfg(feature = "operations")]
-mod activation;
-#[cfg(feature = "operations")]
-mod binary;
-#[cfg(feature = "operations")]
-mod gemm;
-#[cfg(feature = "operations")]
-mod kernel;
-#[cfg(feature = "operations")]
-mod linear;
-#[cfg(feature = "operations")]
-mod matmul;
-#[cfg(feature = "operations")]
-mod movement;
-#[cfg(feature = "operations")]
-mod operation;
-#[cfg(feature = "operations")]
-mod reduce;
-#[cfg(feature = "operations")]
-mod shapes;
-#[cfg(feature = "operations")]
-mod softmax;
-#[cfg(feature = "operations")]
-mod unary;
+#[path = "."]
+mod operations {
+    pub(crate) mod activation;
+    pub(crate) mod binary;
+    pub(crate) mod gemm;
+    pub(crate) mod kernel;
+    pub(crate) mod linear;
+    pub(crate) mod matmul;
+    pub(crate) mod movement;
+    pub(crate) mod operation;
+    pub(crate) mod reduce;
+    pub(crate) mod shapes;
+    pub(crate) mod softmax;
+    pub(crate) mod unary;
 
+    pub use {
+        activation::*, binary::*, gemm::*, linear::*, matmul::*, movement::*, reduce::*, softmax::*, unary::*,
+    };
+}
 #[cfg(feature = "operations")]
-pub use {
-    activation::*, binary::*, gemm::*, linear::*, matmul::*, movement::*, reduce::*, softmax::*, unary::*,
-};
+pub use operations::*;
