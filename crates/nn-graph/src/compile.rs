@@ -8,7 +8,8 @@ use nn_core::{AlignedVec, Mode, Real, shape};
 use crate::fuse::fuse;
 use crate::graph::{Applied, Kind, Node, Recording, Source};
 use crate::memory::SlotPlanner;
-use crate::plan::{Backward, Cost, Input, Instruction, Place, Plan, Room, Spot, Target, Write};
+use crate::place::{Place, Room, Spot};
+use crate::plan::{Backward, Cost, Input, Instruction, Plan, Target, Write};
 
 /// Compiles the nodes that `cost` and `keep` need; with a cost also the backward pass.
 pub(crate) fn compile<F: Real>(
@@ -148,14 +149,9 @@ impl<F: Real> Compiler<F> {
         2 * self.order.len() - k
     }
 
-    /// Wants a buffer for each value, alive until the last operation that reads it in the forward pass; values in
-    /// `roots` stay to the end.
+    /// Wants a buffer for each computed value, alive until the last operation that reads it in the forward pass;
+    /// values in `roots` stay to the end.
     fn plan_values(&mut self, roots: &[usize]) {
-        for i in 0..self.nodes.len() {
-            if self.wanted[i] && matches!(self.nodes[i].source, Source::Placeholder) {
-                self.value_want[i] = Some(self.planner.want(0, self.end, self.len(i)));
-            }
-        }
         for k in 0..self.order.len() {
             let node = self.order[k];
             self.value_want[node] = Some(self.planner.want(k + 1, k + 1, self.len(node)));
@@ -329,6 +325,7 @@ impl<F: Real> Compiler<F> {
         of_want: &[usize],
         constants: &mut Vec<AlignedVec<F>>,
     ) -> Vec<Option<Place>> {
+        let mut placeholders = 0..;
         let place = |(i, node): (usize, &Node<F>)| match &node.source {
             _ if !self.wanted[i] => None,
             Source::Param(position) => Some(Place::Param(recording.layout.params()[*position].range())),
@@ -338,7 +335,8 @@ impl<F: Real> Compiler<F> {
                 constants.push(data);
                 Some(Place::Constant(constants.len() - 1))
             }
-            Source::Placeholder | Source::Op(_) => self.value_want[i].map(|want| Place::Slot(of_want[want])),
+            Source::Placeholder => placeholders.next().map(Place::Input),
+            Source::Op(_) => self.value_want[i].map(|want| Place::Slot(of_want[want])),
         };
         self.nodes.iter().enumerate().map(place).collect()
     }
@@ -391,9 +389,13 @@ impl<F: Real> Compiler<F> {
         )
     }
 
-    fn inputs(&self, places: &[Option<Place>]) -> Vec<Input> {
+    /// The placeholders, in the order of their places.
+    fn inputs(&self, places: &[Option<Place>]) -> Vec<Input<F>> {
         let is_input = |&i: &usize| self.wanted[i] && matches!(self.nodes[i].source, Source::Placeholder);
-        let describe = |i: usize| Input { name: self.nodes[i].path.clone(), spot: self.spot(i, places) };
+        let describe = |i: usize| {
+            let buffer = AlignedVec::new(F::zero(), self.len(i));
+            Input { name: self.nodes[i].path.clone(), spot: self.spot(i, places), buffer }
+        };
         (0..self.nodes.len()).filter(is_input).map(describe).collect()
     }
 }

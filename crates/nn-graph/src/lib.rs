@@ -5,6 +5,7 @@ mod error;
 mod fuse;
 mod graph;
 mod memory;
+mod place;
 mod plan;
 mod plans;
 mod var;

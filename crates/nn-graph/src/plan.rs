@@ -4,84 +4,11 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::Dimension;
 use nn_core::{AlignedVec, Arena, Grad, Io, Memory, Mode, Op, ParamLayout, Real, Step, View, ViewMut};
 
+use crate::place::{Buffers, Place, Room, Spot, cut, put_back, take};
 use crate::{NonFinite, RunError};
-
-/// Which buffer a value or gradient lies in.
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
-    Slot(usize),
-    /// A range of the parameters' buffer, or of their gradients'.
-    Param(Range<usize>),
-    Constant(usize),
-}
-
-/// A value or gradient: a buffer, the shape of its elements there, and the order in which its axes are read.
-#[derive(Clone, Debug)]
-pub(crate) struct Spot {
-    pub(crate) place: Place,
-    pub(crate) len: usize,
-    pub(crate) dim: IxDyn,
-    pub(crate) axes: Option<IxDyn>,
-}
-
-const FITS: &str = "buffers are laid out for the shapes of the plan";
-
-impl Spot {
-    fn view_of<'a, F: Real>(&self, data: &'a [F]) -> View<'a, F> {
-        let view = ArrayViewD::from_shape(self.dim.clone(), &data[..self.len]).expect(FITS);
-        match &self.axes {
-            None => view,
-            Some(axes) => view.permuted_axes(axes.clone()),
-        }
-    }
-
-    fn view_mut_of<'a, F: Real>(&self, data: &'a mut [F]) -> ViewMut<'a, F> {
-        let view = ArrayViewMutD::from_shape(self.dim.clone(), &mut data[..self.len]).expect(FITS);
-        match &self.axes {
-            None => view,
-            Some(axes) => view.permuted_axes(axes.clone()),
-        }
-    }
-
-    fn view<'a, F: Real>(
-        &self,
-        slots: &'a [AlignedVec<F>],
-        params: &'a [F],
-        constants: &'a [AlignedVec<F>],
-    ) -> View<'a, F> {
-        match &self.place {
-            Place::Slot(slot) => self.view_of(&slots[*slot]),
-            Place::Param(range) => self.view_of(&params[range.clone()]),
-            Place::Constant(i) => self.view_of(&constants[*i]),
-        }
-    }
-}
-
-/// Working memory: the first `len` elements of a slot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
-    pub(crate) slot: usize,
-    pub(crate) len: usize,
-}
-
-/// A buffer taken out of its slot for the time of one operation, so that it can be written while others are read.
-fn take<F: Real>(slots: &mut [AlignedVec<F>], room: Option<Room>) -> AlignedVec<F> {
-    room.map_or_else(AlignedVec::default, |room| mem::take(&mut slots[room.slot]))
-}
-
-fn put_back<F: Real>(slots: &mut [AlignedVec<F>], room: Option<Room>, buffer: AlignedVec<F>) {
-    if let Some(room) = room {
-        slots[room.slot] = buffer;
-    }
-}
-
-/// The elements of a buffer that the operation asked for.
-fn cut<F>(buffer: &mut [F], room: Option<Room>) -> &mut [F] {
-    &mut buffer[..room.map_or(0, |room| room.len)]
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Write {
@@ -134,7 +61,7 @@ impl Backward {
             match target.as_ref().map(|target| &target.spot.place) {
                 Some(Place::Slot(slot)) => in_slots.push((i, *slot)),
                 Some(Place::Param(range)) => in_params.push((i, range.clone())),
-                Some(Place::Constant(_)) | None => {}
+                Some(Place::Input(_) | Place::Constant(_)) | None => {}
             }
         }
         in_params.sort_by_key(|(_, range)| range.start);
@@ -155,11 +82,29 @@ pub(crate) struct Instruction<F: Real> {
     pub(crate) backward: Option<Backward>,
 }
 
-/// A placeholder.
-#[derive(Clone, Debug)]
-pub(crate) struct Input {
+/// A placeholder, and the memory for what it is fed.
+#[derive(Debug)]
+pub(crate) struct Input<F> {
     pub(crate) name: String,
     pub(crate) spot: Spot,
+    pub(crate) buffer: AlignedVec<F>,
+}
+
+impl<F: Real> Input<F> {
+    fn check_shape(&self, value: &View<'_, F>) -> Result<(), RunError> {
+        let expected = self.spot.dim.slice();
+        if expected == value.shape() {
+            return Ok(());
+        }
+        let (expected, got) = (expected.to_vec(), value.shape().to_vec());
+        Err(RunError::InputShape { name: self.name.clone(), expected, got })
+    }
+
+    fn feed(&mut self, value: &View<'_, F>) -> Result<(), RunError> {
+        self.check_shape(value)?;
+        self.spot.view_mut_of(&mut self.buffer).assign(value);
+        Ok(())
+    }
 }
 
 /// The cost, and where its gradient, one, is written before the backward pass.
@@ -176,11 +121,12 @@ pub(crate) struct Work<F: Real> {
     kept: Vec<Option<View<'static, F>>>,
     grads: Vec<Grad<'static, F>>,
     taken: Vec<AlignedVec<F>>,
+    lent: Vec<Option<&'static [F]>>,
 }
 
 impl<F: Real> Default for Work<F> {
     fn default() -> Self {
-        Work { views: vec![], kept: vec![], grads: vec![], taken: vec![] }
+        Work { views: vec![], kept: vec![], grads: vec![], taken: vec![], lent: vec![] }
     }
 }
 
@@ -200,7 +146,7 @@ fn recycle<A, B>(mut vector: Vec<A>) -> Vec<B> {
 pub struct Plan<F: Real> {
     pub(crate) layout: Arc<ParamLayout>,
     pub(crate) mode: Mode,
-    pub(crate) inputs: Vec<Input>,
+    pub(crate) inputs: Vec<Input<F>>,
     pub(crate) outputs: Vec<Spot>,
     pub(crate) cost: Option<Cost>,
     pub(crate) untouched: Vec<Range<usize>>,
@@ -227,7 +173,8 @@ impl<F: Real> Plan<F> {
 
     /// The number of bytes of the plan's own buffers.
     pub fn buffer_bytes(&self) -> usize {
-        self.slots.iter().chain(&self.constants).map(|slot| slot.len() * size_of::<F>()).sum()
+        let inputs = self.inputs.iter().map(|input| &input.buffer);
+        self.slots.iter().chain(&self.constants).chain(inputs).map(|buffer| size_of_val(&**buffer)).sum()
     }
 
     /// The names of the operations, in the order in which they run.
@@ -237,7 +184,7 @@ impl<F: Real> Plan<F> {
 
     /// The placeholders with their shapes.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
-        self.inputs.iter().map(|input| (input.name.as_str(), ndarray::Dimension::slice(&input.spot.dim)))
+        self.inputs.iter().map(|input| (input.name.as_str(), input.spot.dim.slice()))
     }
 
     /// The buffer of a placeholder, to be written before a replay; it keeps what was written until it is written
@@ -255,9 +202,8 @@ impl<F: Real> Plan<F> {
     /// # Errors
     /// When there is no placeholder of this name.
     pub fn input(&self, name: &str) -> Result<View<'_, F>, RunError> {
-        let input =
-            self.inputs.iter().find(|input| input.name == name).ok_or_else(|| self.unknown_input(name))?;
-        Ok(input.spot.view(&self.slots, &[], &self.constants))
+        let input = &self.inputs[self.find_input(name)?];
+        Ok(input.spot.view_of(&input.buffer))
     }
 
     /// The buffers of several placeholders at once.
@@ -268,18 +214,12 @@ impl<F: Real> Plan<F> {
     /// # Panics
     /// When a name comes twice.
     pub fn inputs_mut<const N: usize>(&mut self, names: [&str; N]) -> Result<[ViewMut<'_, F>; N], RunError> {
-        let find = |name: &str| self.inputs.iter().find(|input| input.name == name);
-        if let Some(unknown) = names.into_iter().find(|name| find(name).is_none()) {
-            return Err(self.unknown_input(unknown));
+        let mut places = [0; N];
+        for (place, name) in places.iter_mut().zip(names) {
+            *place = self.find_input(name)?;
         }
-        let spots = names.map(|name| &find(name).expect("was found above").spot);
-        let slots = spots.map(|spot| match spot.place {
-            Place::Slot(slot) => slot,
-            _ => unreachable!("placeholders lie in slots"),
-        });
-        let mut spots = spots.into_iter();
-        let buffers = self.slots.get_disjoint_mut(slots).expect("placeholders are named once");
-        Ok(buffers.map(|buffer| spots.next().expect("a spot for each slot").view_mut_of(buffer)))
+        let inputs = self.inputs.get_disjoint_mut(places).expect("placeholders are named once");
+        Ok(inputs.map(|input| input.spot.view_mut_of(&mut input.buffer)))
     }
 
     /// Copies an array into a placeholder.
@@ -287,13 +227,8 @@ impl<F: Real> Plan<F> {
     /// # Errors
     /// When there is no placeholder of this name, or it has another shape.
     pub fn feed(&mut self, name: &str, value: View<'_, F>) -> Result<(), RunError> {
-        let mut input = self.input_mut(name)?;
-        if input.shape() != value.shape() {
-            let (expected, got) = (input.shape().to_vec(), value.shape().to_vec());
-            return Err(RunError::InputShape { name: name.to_owned(), expected, got });
-        }
-        input.assign(&value);
-        Ok(())
+        let place = self.find_input(name)?;
+        self.inputs[place].feed(&value)
     }
 
     /// The value of the expression at `position` in the list of those to keep, as the last forward pass left it.
@@ -302,7 +237,7 @@ impl<F: Real> Plan<F> {
     /// When there is no such position, or the expression is a parameter.
     #[track_caller]
     pub fn output(&self, position: usize) -> View<'_, F> {
-        self.outputs[position].view(&self.slots, &[], &self.constants)
+        self.outputs[position].view(&self.buffers(&[], &[]))
     }
 
     /// Computes the values.
@@ -313,11 +248,37 @@ impl<F: Real> Plan<F> {
     /// # Panics
     /// When the layout of the parameters is not the plan's.
     pub fn forward(&mut self, params: &Arena<F>, step: &Step) -> Result<(), RunError> {
+        self.forward_lent(&[], params, step)
+    }
+
+    /// As [`forward`](Self::forward), with placeholders that read the caller's arrays, which need not be copied into
+    /// the plan; those that are not named hold what they were fed. (An array that is not contiguous is copied.)
+    ///
+    /// # Errors
+    /// When a placeholder does not exist or has another shape, and as [`forward`](Self::forward).
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_on(
+        &mut self,
+        inputs: &[(&str, View<'_, F>)],
+        params: &Arena<F>,
+        step: &Step,
+    ) -> Result<(), RunError> {
+        let lent = self.lend(inputs)?;
+        let result = self.forward_lent(&lent, params, step);
+        self.work.lent = recycle(lent);
+        result
+    }
+
+    fn forward_lent(
+        &mut self,
+        lent: &[Option<&[F]>],
+        params: &Arena<F>,
+        step: &Step,
+    ) -> Result<(), RunError> {
         self.check_layout(params);
-        for i in 0..self.instructions.len() {
-            self.forward_one(i, params.as_slice(), step)?;
-        }
-        Ok(())
+        (0..self.instructions.len()).try_for_each(|i| self.forward_one(i, lent, params.as_slice(), step))
     }
 
     /// Computes the gradient of the cost with respect to every parameter, after [`forward`](Self::forward) with the
@@ -326,6 +287,16 @@ impl<F: Real> Plan<F> {
     /// # Panics
     /// When the plan has no cost, or a layout is not the plan's.
     pub fn backward(&mut self, params: &Arena<F>, gradients: &mut Arena<F>, step: &Step) {
+        self.backward_lent(&[], params, gradients, step);
+    }
+
+    fn backward_lent(
+        &mut self,
+        lent: &[Option<&[F]>],
+        params: &Arena<F>,
+        gradients: &mut Arena<F>,
+        step: &Step,
+    ) {
         self.check_layout(params);
         self.check_layout(gradients);
         let cost = self.cost.as_ref().expect("a plan without a cost has no backward pass");
@@ -339,7 +310,7 @@ impl<F: Real> Plan<F> {
             _ => {}
         }
         for i in (0..self.instructions.len()).rev() {
-            self.backward_one(i, params.as_slice(), gradients, step);
+            self.backward_one(i, lent, params.as_slice(), gradients, step);
         }
     }
 
@@ -351,9 +322,49 @@ impl<F: Real> Plan<F> {
     /// # Panics
     /// As [`forward`](Self::forward) and [`backward`](Self::backward).
     pub fn step(&mut self, params: &Arena<F>, gradients: &mut Arena<F>, step: &Step) -> Result<F, RunError> {
-        self.forward(params, step)?;
-        self.backward(params, gradients, step);
-        Ok(self.cost(params))
+        self.step_on(&[], params, gradients, step)
+    }
+
+    /// As [`step`](Self::step), with placeholders that read the caller's arrays, which need not be copied into the
+    /// plan; those that are not named hold what they were fed. (An array that is not contiguous is copied.)
+    ///
+    /// # Errors
+    /// When a placeholder does not exist or has another shape, and as [`step`](Self::step).
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    pub fn step_on(
+        &mut self,
+        inputs: &[(&str, View<'_, F>)],
+        params: &Arena<F>,
+        gradients: &mut Arena<F>,
+        step: &Step,
+    ) -> Result<F, RunError> {
+        let lent = self.lend(inputs)?;
+        let result = self.forward_lent(&lent, params, step);
+        if result.is_ok() {
+            self.backward_lent(&lent, params, gradients, step);
+        }
+        self.work.lent = recycle(lent);
+        result.map(|()| self.cost(params))
+    }
+
+    /// For each placeholder the elements that are lent to it; an array that is not contiguous is copied instead.
+    fn lend<'a>(&mut self, inputs: &[(&str, View<'a, F>)]) -> Result<Vec<Option<&'a [F]>>, RunError> {
+        for (name, array) in inputs {
+            let place = self.find_input(name)?;
+            self.inputs[place].check_shape(array)?;
+        }
+        let mut lent: Vec<Option<&'a [F]>> = recycle(mem::take(&mut self.work.lent));
+        lent.resize(self.inputs.len(), None);
+        for (name, array) in inputs {
+            let place = self.find_input(name)?;
+            lent[place] = array.to_slice();
+            if lent[place].is_none() {
+                self.inputs[place].feed(array)?;
+            }
+        }
+        Ok(lent)
     }
 
     /// The cost that the last forward pass computed.
@@ -362,11 +373,12 @@ impl<F: Real> Plan<F> {
     /// When the plan has no cost.
     pub fn cost(&self, params: &Arena<F>) -> F {
         let cost = self.cost.as_ref().expect("the plan has no cost");
-        let view = cost.value.view(&self.slots, params.as_slice(), &self.constants);
+        let view = cost.value.view(&self.buffers(&[], params.as_slice()));
         *view.first().expect("a cost is one number")
     }
 
-    /// Runs the forward pass again and finds where the first infinity or NaN stands.
+    /// Runs the forward pass again, on what the placeholders were fed, and finds where the first infinity or NaN
+    /// stands.
     ///
     /// # Errors
     /// When an operation refuses a value.
@@ -376,14 +388,14 @@ impl<F: Real> Plan<F> {
             return Ok(Some(NonFinite::Param { name: name.to_owned() }));
         }
         for input in &self.inputs {
-            if is_bad(input.spot.view(&self.slots, &[], &[])) {
+            if is_bad(input.spot.view_of(&input.buffer)) {
                 return Ok(Some(NonFinite::Input { name: input.name.clone() }));
             }
         }
         for i in 0..self.instructions.len() {
-            self.forward_one(i, params.as_slice(), step)?;
+            self.forward_one(i, &[], params.as_slice(), step)?;
             let instruction = &self.instructions[i];
-            if is_bad(instruction.output.view(&self.slots, params.as_slice(), &self.constants)) {
+            if is_bad(instruction.output.view(&self.buffers(&[], params.as_slice()))) {
                 let (path, op) = (instruction.path.clone(), instruction.op.name());
                 return Ok(Some(NonFinite::Operation { path, op }));
             }
@@ -391,9 +403,15 @@ impl<F: Real> Plan<F> {
         Ok(None)
     }
 
-    fn unknown_input(&self, name: &str) -> RunError {
-        let known = self.inputs.iter().map(|input| input.name.clone()).collect();
-        RunError::UnknownInput { name: name.to_owned(), known }
+    fn buffers<'a>(&'a self, lent: &'a [Option<&'a [F]>], params: &'a [F]) -> Buffers<'a, F> {
+        Buffers { slots: &self.slots, inputs: &self.inputs, lent, params, constants: &self.constants }
+    }
+
+    fn find_input(&self, name: &str) -> Result<usize, RunError> {
+        self.inputs.iter().position(|input| input.name == name).ok_or_else(|| {
+            let known = self.inputs.iter().map(|input| input.name.clone()).collect();
+            RunError::UnknownInput { name: name.to_owned(), known }
+        })
     }
 
     fn check_layout(&self, arena: &Arena<F>) {
@@ -405,9 +423,15 @@ impl<F: Real> Plan<F> {
         Step { mode: self.mode, node, ..*step }
     }
 
-    fn forward_one(&mut self, i: usize, params: &[F], step: &Step) -> Result<(), RunError> {
+    fn forward_one(
+        &mut self,
+        i: usize,
+        lent: &[Option<&[F]>],
+        params: &[F],
+        step: &Step,
+    ) -> Result<(), RunError> {
         let step = self.at(step, self.instructions[i].node);
-        let Plan { instructions, slots, constants, work, .. } = self;
+        let Plan { instructions, inputs: placeholders, slots, constants, work, .. } = self;
         let Instruction { op, inputs, output, saved, scratch, path, .. } = &instructions[i];
         let Place::Slot(slot) = output.place else { unreachable!("operations write into slots") };
         let output_room = Some(Room { slot, len: output.len });
@@ -415,7 +439,8 @@ impl<F: Real> Plan<F> {
         let mut saved_buffer = take(slots, *saved);
         let mut scratch_buffer = take(slots, *scratch);
         let mut views = mem::take(&mut work.views);
-        views.extend(inputs.iter().map(|spot| spot.view(slots, params, constants)));
+        let buffers = Buffers { slots, inputs: placeholders, lent, params, constants };
+        views.extend(inputs.iter().map(|spot| spot.view(&buffers)));
         let checked = if op.has_check() { op.check(&views) } else { Ok(()) };
         if checked.is_ok() {
             let memory =
@@ -429,9 +454,16 @@ impl<F: Real> Plan<F> {
         checked.map_err(|source| RunError::Value { path: path.clone(), source })
     }
 
-    fn backward_one(&mut self, i: usize, params: &[F], gradients: &mut [F], step: &Step) {
+    fn backward_one(
+        &mut self,
+        i: usize,
+        lent: &[Option<&[F]>],
+        params: &[F],
+        gradients: &mut [F],
+        step: &Step,
+    ) {
         let step = self.at(step, self.instructions[i].node);
-        let Plan { instructions, slots, constants, work, .. } = self;
+        let Plan { instructions, inputs: placeholders, slots, constants, work, .. } = self;
         let Instruction { op, inputs, output, saved, backward, .. } = &instructions[i];
         let Some(backward) = backward else { return };
         let mut saved_buffer = take(slots, *saved);
@@ -453,10 +485,11 @@ impl<F: Real> Plan<F> {
         }
 
         let mut kept = mem::take(&mut work.kept);
-        let read = |(spot, &reads): (&Spot, &bool)| reads.then(|| spot.view(slots, params, constants));
+        let buffers = Buffers { slots, inputs: placeholders, lent, params, constants };
+        let read = |(spot, &reads): (&Spot, &bool)| reads.then(|| spot.view(&buffers));
         kept.extend(inputs.iter().zip(&backward.reads_input).map(read));
-        let output_view = backward.reads_output.then(|| output.view(slots, params, constants));
-        let d_output = backward.d_output.view(slots, params, constants);
+        let output_view = backward.reads_output.then(|| output.view(&buffers));
+        let d_output = backward.d_output.view(&buffers);
         let memory = Memory {
             saved: cut(&mut saved_buffer, *saved),
             scratch: cut(&mut scratch_buffer, backward.scratch),
@@ -493,6 +526,6 @@ fn add<F: Real>(slots: &mut [AlignedVec<F>], gradients: &mut [F], from: &Spot, t
             view += &from.view_of(&slots[from_slot]);
             slots[*to_slot] = buffer;
         }
-        Place::Constant(_) => unreachable!("constants have no gradient"),
+        Place::Input(_) | Place::Constant(_) => unreachable!("only parameters and results have gradients"),
     }
 }

@@ -191,6 +191,48 @@ fn feeding_is_checked() {
     assert_eq!(message, "placeholder `x` has shape [2, 3], got [3, 2]");
 }
 
+/// A plan reads arrays that are lent to it as if they had been fed, whatever their memory layout, also through
+/// reshapes and transposes, in the forward and the backward pass; what it was fed stays.
+#[test]
+fn lent_arrays_are_read_as_if_fed() {
+    let graph = Graph::<f64>::new();
+    let (x, y) = (graph.placeholder("x", &[2, 3]), graph.placeholder("y", &[3, 2]));
+    let w = graph.param("w", &[3, 2], Role::Weight);
+    let sum = x.reshape(&[3, 2]) * w + x.t() * w * w + y * w;
+    let mut plan = graph.training_plan(sum.square().sum(&[]), &[sum]).unwrap();
+    let mut params = Arena::zeros(plan.layout().clone());
+    params.view_mut(0).iter_mut().zip(1..).for_each(|(w, i)| *w = f64::from(i));
+    let at = Step::default();
+    let numbers = |from: f64, shape: [usize; 2]| {
+        ArrayD::from_shape_vec(shape.to_vec(), (0..6).map(|i| from + f64::from(i)).collect()).unwrap()
+    };
+    let (x, y) = (numbers(0.5, [2, 3]), numbers(-2.0, [3, 2]));
+    plan.feed("x", x.view()).unwrap();
+    plan.feed("y", y.view()).unwrap();
+    let mut expected = params.clone();
+    let cost = plan.step(&params, &mut expected, &at).unwrap();
+    let sum = plan.output(0).to_owned();
+
+    plan.feed("x", numbers(100.0, [2, 3]).view()).unwrap();
+    let x_by_columns = x.t().as_standard_layout().into_owned().reversed_axes();
+    let mut gradient = params.clone();
+    for x in [x.view(), x_by_columns.view()] {
+        gradient.as_mut_slice().fill(f64::NAN);
+        assert_eq!(plan.step_on(&[("x", x.clone())], &params, &mut gradient, &at), Ok(cost));
+        assert_eq!(gradient.get("w"), expected.get("w"));
+        plan.forward_on(&[("y", y.view()), ("x", x)], &params, &at).unwrap();
+        assert_eq!(plan.output(0), sum);
+    }
+    plan.feed("x", numbers(100.0, [2, 3]).view()).unwrap();
+    plan.step_on(&[("x", x.view())], &params, &mut gradient, &at).unwrap();
+    assert_ne!(plan.step(&params, &mut gradient, &at), Ok(cost), "what was fed is gone");
+
+    let message = plan.forward_on(&[("z", x.view())], &params, &at).unwrap_err().to_string();
+    assert_eq!(message, "there is no placeholder `z`; there are: x, y");
+    let message = plan.forward_on(&[("y", x.view())], &params, &at).unwrap_err().to_string();
+    assert_eq!(message, "placeholder `y` has shape [3, 2], got [2, 3]");
+}
+
 #[test]
 fn refused_values_leave_everything_as_it_was() {
     let graph = Graph::<f32>::new();

@@ -108,8 +108,8 @@ impl<F: Real> Network<F> {
             let plan = plans.get(range.len(), Mode::Eval, || {
                 prediction_plan(module.as_ref(), input_shape, range.len())
             })?;
-            plan.feed(INPUT, inputs.slice_axis(Axis(0), range.clone().into()))?;
-            plan.forward(params, &Step::default())?;
+            let batch = inputs.slice_axis(Axis(0), range.clone().into());
+            plan.forward_on(&[(INPUT, batch)], params, &Step::default())?;
             outputs.slice_axis_mut(Axis(0), range.into()).assign(&plan.output(0));
         }
         Ok(outputs)
