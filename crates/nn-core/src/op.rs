@@ -61,13 +61,18 @@ pub struct Outline {
     /// For each input, whether it is a running statistic, in whose [`Grad`] `backward` leaves no gradient but what an
     /// update subtracts from it.
     pub moves: Vec<bool>,
+    /// Additions, multiplications and other functions that `forward` computes, roughly; as many as the output has
+    /// elements unless told otherwise.
+    pub flops: u64,
 }
 
 impl Outline {
     /// An operation with this output shape whose backward pass reads neither inputs nor output.
     pub fn new(shape: impl Into<Vec<usize>>, inputs: usize) -> Self {
         let (reads_input, moves) = (vec![false; inputs], vec![false; inputs]);
-        Outline { shape: shape.into(), saved: 0, scratch: 0, reads_input, reads_output: false, moves }
+        let shape = shape.into();
+        let flops = shape.iter().map(|&n| n as u64).product();
+        Outline { shape, saved: 0, scratch: 0, reads_input, reads_output: false, moves, flops }
     }
 
     /// Sets the number of elements kept between forward and backward.
@@ -101,6 +106,13 @@ impl Outline {
         for &i in positions {
             self.moves[i] = true;
         }
+        self
+    }
+
+    /// Sets the amount of arithmetic of `forward`.
+    #[must_use]
+    pub fn flops(mut self, flops: usize) -> Self {
+        self.flops = flops as u64;
         self
     }
 
