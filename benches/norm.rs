@@ -6,53 +6,14 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::{ArrayD, IxDyn};
+use nn_bench::passes::{Passes, numbers};
 use nn_bench::single_thread;
 use nn_norm::{BatchNorm, GroupNorm, LayerNorm, RmsNorm};
-use nn_train::core::{Grad, Io, Memory, Op, Step};
+use nn_train::core::Op;
 
-/// An operation with all memory that its passes need.
-struct Passes {
-    op: Box<dyn Op<f32>>,
-    inputs: Vec<ArrayD<f32>>,
-    gradients: Vec<ArrayD<f32>>,
-    output: ArrayD<f32>,
-    d_output: ArrayD<f32>,
-    saved: Vec<f32>,
-    scratch: Vec<f32>,
-}
-
-impl Passes {
-    fn new(op: impl Op<f32> + 'static, shapes: &[&[usize]]) -> Self {
-        let outline = op.infer(shapes).expect("the shapes suit the norm");
-        let mut state = 0u32;
-        let mut array = |shape: &[usize]| {
-            ArrayD::from_shape_simple_fn(IxDyn(shape), || {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 24) as f32
-            })
-        };
-        let inputs: Vec<_> = shapes.iter().map(|shape| array(shape)).collect();
-        let d_output = array(&outline.shape);
-        let (gradients, output) = (inputs.clone(), d_output.clone());
-        let (saved, scratch) = (vec![0.0; outline.saved], vec![0.0; outline.scratch]);
-        Passes { op: Box::new(op), inputs, gradients, output, d_output, saved, scratch }
-    }
-
-    fn bytes(&self) -> u64 {
-        (5 * self.output.len() * size_of::<f32>()) as u64
-    }
-
-    fn run(&mut self) {
-        let step = Step::default();
-        let views: Vec<_> = self.inputs.iter().map(|x| x.view()).collect();
-        let memory = Memory { saved: &mut self.saved, scratch: &mut self.scratch };
-        self.op.forward(&step, &views, self.output.view_mut(), memory);
-        let kept: Vec<_> = views.into_iter().map(Some).collect();
-        let mut targets: Vec<_> = self.gradients.iter_mut().map(|g| Grad::Overwrite(g.view_mut())).collect();
-        let memory = Memory { saved: &mut self.saved, scratch: &mut self.scratch };
-        self.op.backward(&step, &Io::new(&kept, None), memory, self.d_output.view(), &mut targets);
-    }
+/// A norm of arrays of these shapes.
+fn passes(op: impl Op<f32> + 'static, shapes: &[&[usize]]) -> Passes {
+    Passes::new(op, shapes.iter().map(|shape| numbers(shape)).collect())
 }
 
 fn norm(criterion: &mut Criterion) {
@@ -61,20 +22,20 @@ fn norm(criterion: &mut Criterion) {
     let (c, of_images, one): (&[usize], &[usize], &[usize]) = (&[1024], &[64], &[]);
     let groups = GroupNorm::new(8).expect("eight groups");
     let contestants = [
-        ("batch_norm/256x1024", Passes::new(BatchNorm::new(), &[x, c, c, c, c, one])),
-        ("layer_norm/256x1024", Passes::new(LayerNorm::new(), &[x, c, c])),
-        ("rms_norm/256x1024", Passes::new(RmsNorm::new(), &[x, c])),
+        ("batch_norm/256x1024", passes(BatchNorm::new(), &[x, c, c, c, c, one])),
+        ("layer_norm/256x1024", passes(LayerNorm::new(), &[x, c, c])),
+        ("rms_norm/256x1024", passes(RmsNorm::new(), &[x, c])),
         (
             "batch_norm/32x64x28x28",
-            Passes::new(BatchNorm::new(), &[images, of_images, of_images, of_images, of_images, one]),
+            passes(BatchNorm::new(), &[images, of_images, of_images, of_images, of_images, one]),
         ),
-        ("group_norm/32x64x28x28", Passes::new(groups, &[images, of_images, of_images])),
+        ("group_norm/32x64x28x28", passes(groups, &[images, of_images, of_images])),
     ];
     let pool = single_thread();
     let mut group = criterion.benchmark_group("norm");
     group.measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_secs(1));
     for (name, mut passes) in contestants {
-        group.throughput(Throughput::Bytes(passes.bytes()));
+        group.throughput(Throughput::Bytes(5 * passes.bytes_of_input(0)));
         group.bench_function(name, |b| pool.install(|| b.iter(|| passes.run())));
     }
     group.finish();

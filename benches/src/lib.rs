@@ -4,6 +4,7 @@
 mod gemm_crate;
 pub mod graph_step;
 pub mod networks;
+pub mod passes;
 pub mod straight_line;
 pub mod stream;
 
