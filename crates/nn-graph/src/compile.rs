@@ -279,6 +279,7 @@ impl<F: Real> Compiler<F> {
                 node: node as u64,
                 op: Arc::clone(&applied.op),
                 path: self.nodes[node].path.clone(),
+                flops: applied.outline.flops,
                 inputs: applied.inputs.iter().map(|&i| self.spot(i, &places)).collect(),
                 output: self.spot(node, &places),
                 saved: room(saved),

@@ -8,6 +8,7 @@ mod memory;
 mod place;
 mod plan;
 mod plans;
+mod pool;
 mod var;
 
 pub use error::{NonFinite, RecordError, RunError};

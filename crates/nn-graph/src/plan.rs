@@ -8,7 +8,7 @@ use ndarray::Dimension;
 use nn_core::{AlignedVec, Arena, Grad, Io, Memory, Mode, Op, ParamLayout, Real, Step, View, ViewMut};
 
 use crate::place::{Buffers, Place, Room, Spot, cut, put_back, take};
-use crate::{NonFinite, RunError};
+use crate::{NonFinite, RunError, pool};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Write {
@@ -75,6 +75,7 @@ pub(crate) struct Instruction<F: Real> {
     pub(crate) node: u64,
     pub(crate) op: Arc<dyn Op<F>>,
     pub(crate) path: String,
+    pub(crate) flops: u64,
     pub(crate) inputs: Vec<Spot>,
     pub(crate) output: Spot,
     pub(crate) saved: Option<Room>,
@@ -175,6 +176,12 @@ impl<F: Real> Plan<F> {
     pub fn buffer_bytes(&self) -> usize {
         let inputs = self.inputs.iter().map(|input| &input.buffer);
         self.slots.iter().chain(&self.constants).chain(inputs).map(|buffer| size_of_val(&**buffer)).sum()
+    }
+
+    /// The arithmetic of a forward pass, roughly: additions, multiplications and other functions. A backward pass has
+    /// about twice as much.
+    pub fn flops(&self) -> u64 {
+        self.instructions.iter().map(|instruction| instruction.flops).sum()
     }
 
     /// The names of the operations, in the order in which they run.
@@ -278,7 +285,9 @@ impl<F: Real> Plan<F> {
         step: &Step,
     ) -> Result<(), RunError> {
         self.check_layout(params);
-        (0..self.instructions.len()).try_for_each(|i| self.forward_one(i, lent, params.as_slice(), step))
+        pool::enter(self.flops(), || {
+            (0..self.instructions.len()).try_for_each(|i| self.forward_one(i, lent, params.as_slice(), step))
+        })
     }
 
     /// Computes the gradient of the cost with respect to every parameter, after [`forward`](Self::forward) with the
@@ -309,9 +318,11 @@ impl<F: Real> Plan<F> {
             Some(Spot { place: Place::Param(range), .. }) => gradients[range.start] = F::one(),
             _ => {}
         }
-        for i in (0..self.instructions.len()).rev() {
-            self.backward_one(i, lent, params.as_slice(), gradients, step);
-        }
+        pool::enter(self.flops(), || {
+            for i in (0..self.instructions.len()).rev() {
+                self.backward_one(i, lent, params.as_slice(), gradients, step);
+            }
+        });
     }
 
     /// A forward and a backward pass; returns the cost.
@@ -341,10 +352,11 @@ impl<F: Real> Plan<F> {
         step: &Step,
     ) -> Result<F, RunError> {
         let lent = self.lend(inputs)?;
-        let result = self.forward_lent(&lent, params, step);
-        if result.is_ok() {
+        let result = pool::enter(self.flops(), || {
+            self.forward_lent(&lent, params, step)?;
             self.backward_lent(&lent, params, gradients, step);
-        }
+            Ok(())
+        });
         self.work.lent = recycle(lent);
         result.map(|()| self.cost(params))
     }
