@@ -201,8 +201,8 @@ impl<F: Real> Trainer<F> {
     ///
     /// # Errors
     /// Before the first step: when the data do not suit the network or the loss, have no samples, the batch size is 0,
-    /// or a pattern matches no parameter. Later: when the loss becomes infinite or NaN ([`TrainError::NonFinite`]); the network then has the
-    /// parameters of the last step whose loss and gradient were finite.
+    /// or a pattern matches no parameter. Later: when the loss becomes infinite or NaN ([`TrainError::NonFinite`]);
+    /// the network then has the parameters of the last step whose loss and gradient were finite.
     pub fn fit(
         &self,
         network: &mut Network<F>,
@@ -213,12 +213,14 @@ impl<F: Real> Trainer<F> {
         if let Some(validation) = validation {
             check("validation", network, validation)?;
         }
+        let mut run = || Session::new(self, network, train)?.run(validation);
         let Some(threads) = self.threads else {
-            return Session::new(self, network, train)?.run(validation);
+            // Inside the pool from the start, so that no step has to enter it.
+            return if rayon::current_num_threads() > 1 { rayon::scope(|_| run()) } else { run() };
         };
         let failed = |e: rayon::ThreadPoolBuildError| TrainError::Threads { threads, message: e.to_string() };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(failed)?;
-        pool.install(|| Session::new(self, network, train)?.run(validation))
+        pool.install(run)
     }
 }
 
