@@ -18,13 +18,17 @@ mod operations {
     pub(crate) mod matmul;
     pub(crate) mod movement;
     pub(crate) mod operation;
+    pub(crate) mod pool;
+    pub(crate) mod pool_average;
+    pub(crate) mod pool_max;
     pub(crate) mod reduce;
     pub(crate) mod shapes;
     pub(crate) mod softmax;
     pub(crate) mod unary;
 
     pub use {
-        activation::*, binary::*, gemm::*, linear::*, matmul::*, movement::*, reduce::*, softmax::*, unary::*,
+        activation::*, binary::*, gemm::*, linear::*, matmul::*, movement::*, pool::*, pool_average::*,
+        pool_max::*, reduce::*, softmax::*, unary::*,
     };
 }
 #[cfg(feature = "operations")]

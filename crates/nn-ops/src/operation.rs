@@ -10,9 +10,9 @@ use std::fmt::Debug;
 use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, ValueError, View, ViewMut};
 
 use crate::{
-    Abs, Activation, Add, AddScalar, Clamp, Concat, Div, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp,
-    MatMul, Max, Maximum, Mean, Minimum, Mul, MulScalar, Neg, Powf, Reciprocal, Reshape, Slice, Softmax,
-    Sqrt, Square, Sub, Sum, Transpose,
+    Abs, Activation, AdaptiveAvgPool, AdaptiveMaxPool, Add, AddScalar, AvgPool, Clamp, Concat, Div, Exp,
+    GatherRows, Linear, Ln, LogSoftmax, LogSumExp, MatMul, Max, MaxPool, Maximum, Mean, Minimum, Mul,
+    MulScalar, Neg, Powf, Reciprocal, Reshape, Slice, Softmax, Sqrt, Square, Sub, Sum, Transpose,
 };
 
 /// The methods of [`Op`], as an operation of this crate implements them.
@@ -110,7 +110,43 @@ macro_rules! operations {
 }
 
 operations!(
-    Abs, Activation, Add, AddScalar, Clamp, Concat, Div, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp,
-    MatMul, Max, Maximum, Mean, Minimum, Mul, MulScalar, Neg, Powf, Reciprocal, Reshape, Slice, Softmax,
-    Sqrt, Square, Sub, Sum, Transpose,
+    Abs,
+    Activation,
+    AdaptiveAvgPool<1>,
+    AdaptiveAvgPool<2>,
+    AdaptiveMaxPool<1>,
+    AdaptiveMaxPool<2>,
+    Add,
+    AddScalar,
+    AvgPool<1>,
+    AvgPool<2>,
+    Clamp,
+    Concat,
+    Div,
+    Exp,
+    GatherRows,
+    Linear,
+    Ln,
+    LogSoftmax,
+    LogSumExp,
+    MatMul,
+    Max,
+    MaxPool<1>,
+    MaxPool<2>,
+    Maximum,
+    Mean,
+    Minimum,
+    Mul,
+    MulScalar,
+    Neg,
+    Powf,
+    Reciprocal,
+    Reshape,
+    Slice,
+    Softmax,
+    Sqrt,
+    Square,
+    Sub,
+    Sum,
+    Transpose,
 );

@@ -1,6 +1,8 @@
 //! The list of all operations, and the checks that every one of them must pass: its gradient and the properties of
 //! `nn_gradcheck::properties` over random shapes and memory layouts, and the same bits on any number of threads.
 
+mod windows;
+
 use std::panic::AssertUnwindSafe;
 
 use ndarray::{ArrayD, IxDyn};
@@ -32,6 +34,7 @@ fn table() -> Vec<Entry> {
     table.extend(reductions());
     table.extend(movements());
     table.extend(products());
+    table.extend(pools());
     table
 }
 
@@ -339,6 +342,31 @@ fn products() -> Vec<Entry> {
         entry("MatMul", matmuls(), &[product], &large[..2]),
         entry("Linear, smooth", linears(&smooth, 0.0), &[op(Activation::Tanh)], &large),
         entry("Linear, kinked", linears(&kinked, 0.05), &[op(Activation::Relu)], &large),
+    ]
+}
+
+fn pools() -> Vec<Entry> {
+    let (one, two) = ([numbers(&[40, 70, 100])], [numbers(&[20, 30, 28, 30])]);
+    let overlapping = MaxPool2d::new(3).stride(2).padding(1);
+    vec![
+        entry("MaxPool, 1 axis", windows::max::<1>(), &[MaxPool1d::new(3).stride(2)], &one),
+        entry("MaxPool, 2 axes", windows::max::<2>(), &[MaxPool2d::new(2), overlapping], &two),
+        entry("AvgPool, 1 axis", windows::average::<1>(), &[AvgPool1d::new(2)], &one),
+        entry("AvgPool, 2 axes", windows::average::<2>(), &[AvgPool2d::new([2, 3]).padding(1)], &two),
+        entry("AdaptiveMaxPool, 1 axis", windows::adaptive_max::<1>(), &[AdaptiveMaxPool1d::new(7)], &one),
+        entry("AdaptiveMaxPool, 2 axes", windows::adaptive_max::<2>(), &[AdaptiveMaxPool2d::new(1)], &two),
+        entry(
+            "AdaptiveAvgPool, 1 axis",
+            windows::adaptive_average::<1>(),
+            &[AdaptiveAvgPool1d::new(1)],
+            &one,
+        ),
+        entry(
+            "AdaptiveAvgPool, 2 axes",
+            windows::adaptive_average::<2>(),
+            &[AdaptiveAvgPool2d::new(5)],
+            &two,
+        ),
     ]
 }
 
