@@ -10,7 +10,8 @@ use crate::slices::add_into;
 
 /// An activation function, applied to each element.
 ///
-/// Formulas, defaults, and the gradients at corners are those of PyTorch. NaN stays NaN.
+/// Formulas, defaults, and the gradients at corners are those of PyTorch. NaN stays NaN; in ELU and SELU its gradient
+/// is NaN too, where PyTorch's is that of the positive side.
 ///
 /// ```
 /// use ndarray::array;
@@ -52,7 +53,8 @@ pub enum Activation {
     ///
     /// Hendrycks, Gimpel 2016, "Gaussian error linear units".
     Gelu,
-    /// The approximation x/2·(1 + tanh(√(2/π)(x + 0.044715x³))) of [`Activation::Gelu`].
+    /// The approximation x/2·(1 + tanh(√(2/π)(x + 0.044715x³))) of [`Activation::Gelu`]. Its gradient at ±∞ is its limit
+    /// there (NaN in PyTorch).
     GeluTanh,
     /// x·σ(x), also called swish.
     Silu,
@@ -70,8 +72,13 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 /// Above it softplus is the identity.
 const SOFTPLUS_THRESHOLD: f64 = 20.0;
+/// Above what softplus gives at its threshold, its gradient is 1.
+const SOFTPLUS_AT_THRESHOLD: f64 = 20.000_000_002_061_16;
 /// The factor of x³ in the approximation of GELU.
 const GELU_CUBIC: f64 = 0.044_715;
+
+/// From here on the tanh in the approximation of GELU is 1.
+const GELU_SATURATED: f64 = 16.0;
 
 impl Activation {
     /// [`Activation::LeakyRelu`]; PyTorch's default slope is 0.01.
@@ -244,12 +251,15 @@ impl Activation {
             }
             Activation::GeluTanh => {
                 let (scale, cubic) = (gelu_scale::<F>(), constant(3.0 * GELU_CUBIC));
+                let limit = constant(GELU_SATURATED);
                 rows.run(
                     #[inline(always)]
                     move |x, d| {
                         let t = gelu_argument(x).tanh();
-                        let inner = scale * (one + cubic * x * x);
-                        d * half * (one + t + x * (one - t * t) * inner)
+                        // Where x is as large as this, 1 − t² is 0, and the square of x may be infinite.
+                        let near = x.max(-limit).min(limit);
+                        let inner = scale * (one + cubic * near * near);
+                        d * half * (one + t + near * (one - t * t) * inner)
                     },
                 );
             }
@@ -261,7 +271,7 @@ impl Activation {
                 },
             ),
             Activation::Softplus => {
-                let threshold = constant(SOFTPLUS_THRESHOLD);
+                let threshold = constant(SOFTPLUS_AT_THRESHOLD);
                 rows.run(
                     #[inline(always)]
                     move |y, d| {

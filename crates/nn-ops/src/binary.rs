@@ -27,13 +27,13 @@ pub struct Div;
 
 /// z = max(x, y), element by element, broadcast; NaN if either is.
 ///
-/// Where x = y, each gets half of the gradient, as in PyTorch.
+/// Where x = y, each gets half of the gradient, and where one is NaN, both get all of it, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Maximum;
 
 /// z = min(x, y), element by element, broadcast; NaN if either is.
 ///
-/// Where x = y, each gets half of the gradient, as in PyTorch.
+/// Where x = y, each gets half of the gradient, and where one is NaN, both get all of it, as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Minimum;
 
@@ -209,14 +209,14 @@ impl<F: Real> Body<F> for Minimum {
     }
 }
 
-/// 1 where a < b, ½ where they are equal, else 0.
+/// 0 where a > b, ½ where they are equal, else 1: also where one is NaN.
 #[inline(always)]
 fn share<F: Real>(a: F, b: F) -> F {
-    if a < b {
-        F::one()
+    if a > b {
+        F::zero()
     } else if a == b {
         F::from_f64(0.5)
     } else {
-        F::zero()
+        F::one()
     }
 }

@@ -10,7 +10,7 @@ use crate::shapes::elementwise;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Neg;
 
-/// y = |x|; the gradient at 0 is 0.
+/// y = |x|; the gradient at 0 is 0, and at NaN it is NaN (0 in PyTorch).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Abs;
 
@@ -34,7 +34,8 @@ pub struct Square;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reciprocal;
 
-/// y = x^p; NaN for negative x unless p is a whole number. For p = 0 the gradient is 0.
+/// y = x^p; NaN for negative x unless p is a whole number, but for x = −∞, of which it is 0 or ∞ as in C's `pow`. For p = 0
+/// the gradient is 0. (PyTorch takes p = ½ for [`Sqrt`], whose root of −∞ is NaN.)
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Powf(
     /// The exponent p.
@@ -55,9 +56,9 @@ pub struct MulScalar(
     pub f64,
 );
 
-/// y = min(max(x, min), max). The gradient passes where min ≤ x ≤ max, as in PyTorch, and is 0 elsewhere.
+/// y = min(max(x, min), max). The gradient passes where min < x < max, as in PyTorch 2.15, and is 0 elsewhere.
 ///
-/// NaN stays NaN. Either bound may be infinite.
+/// NaN stays NaN. Either bound may be infinite; an infinite x equals it, and the gradient is 0 there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Clamp {
     /// The least value of the output.
@@ -372,7 +373,7 @@ impl<F: Real> Body<F> for Clamp {
         map_grad(
             [&io.input(0), &dy],
             &mut dx[0],
-            move |[x, d]| if x >= min && x <= max { d } else { F::zero() },
+            move |[x, d]| if x > min && x < max { d } else { F::zero() },
         );
     }
 }
