@@ -167,7 +167,10 @@ fn penalties_are_part_of_the_cost_and_constraints_hold() {
     let unmatched = adam_trainer().penalty_on("3.*", L2::new(0.1).unwrap());
     let mut network = Network::new(perceptron(8, 10), &[64], 1).unwrap();
     let message = unmatched.fit(&mut network, &train, None).unwrap_err().to_string();
-    assert!(message.starts_with("penalty or constraint: `3.*` matches no trained parameter"), "{message}");
+    assert!(
+        message.starts_with("penalty, constraint or noise `3.*` matches no trained parameter"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -17,5 +17,6 @@ pub use average::{ExponentialAverage, lerp, lerp_params};
 pub use error::{EvaluateError, RangeError, ShapeError, ValueError, check_range};
 pub use layout::{DuplicateParam, ParamLayout, ParamSpec, Role};
 pub use op::{Evaluated, Grad, Io, Memory, Mode, Op, Outline, Step, View, ViewMut, evaluate};
+pub use pattern::UnmatchedPattern;
 pub use random::{StreamRng, Streams};
 pub use real::Real;

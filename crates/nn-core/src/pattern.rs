@@ -1,6 +1,9 @@
 //! Patterns of parameter names.
 
-use crate::ParamSpec;
+use std::error::Error;
+use std::fmt;
+
+use crate::{ParamLayout, ParamSpec};
 
 impl ParamSpec {
     /// Whether the whole name matches a pattern, in which `*` stands for any run of characters, dots included and
@@ -9,6 +12,36 @@ impl ParamSpec {
         matches(pattern, &self.name)
     }
 }
+
+/// A pattern that no trained parameter matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmatchedPattern {
+    /// What it is the pattern of, such as `parameter group`.
+    pub of: &'static str,
+    /// The pattern.
+    pub pattern: String,
+    /// The names of the trained parameters.
+    pub names: Vec<String>,
+}
+
+impl UnmatchedPattern {
+    /// The error that none of the trained parameters of `layout` matches `pattern`.
+    pub fn new(of: &'static str, pattern: &str, layout: &ParamLayout) -> Self {
+        let trained = layout.params().iter().filter(|spec| spec.role.is_trained());
+        let names = trained.map(|spec| spec.name.clone()).collect();
+        UnmatchedPattern { of, pattern: pattern.to_owned(), names }
+    }
+}
+
+impl fmt::Display for UnmatchedPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnmatchedPattern { of, pattern, names } = self;
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        write!(f, "{of} `{pattern}` matches no trained parameter; there are {names}")
+    }
+}
+
+impl Error for UnmatchedPattern {}
 
 /// Whether all of `name` matches `pattern`. On a mismatch the last `*` takes one character more.
 fn matches(pattern: &str, name: &str) -> bool {
@@ -37,7 +70,19 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{UnmatchedPattern, matches};
+    use crate::{ParamLayout, Role};
+
+    #[test]
+    fn an_unmatched_pattern_names_the_trained_parameters() {
+        let mut layout = ParamLayout::new();
+        let message = |layout: &ParamLayout| UnmatchedPattern::new("penalty", "w.*", layout).to_string();
+        assert_eq!(message(&layout), "penalty `w.*` matches no trained parameter; there are none");
+        for (name, role) in [("a", Role::Weight), ("m", Role::RunningStatistic), ("b", Role::Bias)] {
+            layout.add(name, &[2], role).unwrap();
+        }
+        assert_eq!(message(&layout), "penalty `w.*` matches no trained parameter; there are a, b");
+    }
 
     #[test]
     fn patterns_match_whole_names() {

@@ -1,9 +1,10 @@
 //! The normal distribution between two bounds.
 
+use nn_core::real::normal_quantile;
 use nn_core::{RangeError, Real, StreamRng, check_range};
 
 use crate::Initializer;
-use crate::draw::{quantile, unit};
+use crate::draw::unit;
 use crate::initializer::each;
 use crate::plain::check_finite;
 
@@ -128,7 +129,7 @@ impl Interval {
         let z = match self.part {
             Part::Body { low, high, below_low, below_high } => {
                 let u = below_low + (below_high - below_low) * unit(rng);
-                quantile(u.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0)).clamp(low, high)
+                normal_quantile(u.clamp(f64::MIN_POSITIVE, 1.0 - f64::EPSILON / 2.0)).clamp(low, high)
             }
             Part::Tail { distance, width } => -distance - excess(distance, width, rng),
         };

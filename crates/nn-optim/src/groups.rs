@@ -1,10 +1,8 @@
 //! Parameter groups, and the runs of parameters that one call of a rule updates.
 
-use std::error::Error;
-use std::fmt;
 use std::ops::Range;
 
-use nn_core::{ParamLayout, ParamSpec, RangeError, Role, check_range};
+use nn_core::{ParamLayout, ParamSpec, RangeError, Role, UnmatchedPattern, check_range};
 
 use crate::Decay;
 use crate::rule::check_weight_decay;
@@ -144,33 +142,12 @@ impl Group {
         let mut reached = layout.params().iter().filter(|spec| self.excluded || spec.role.is_trained());
         match &self.members {
             Members::Named(pattern) if !reached.any(|spec| self.contains(spec)) => {
-                let trained = layout.params().iter().filter(|spec| spec.role.is_trained());
-                let names = trained.map(|spec| spec.name.clone()).collect();
-                Err(UnmatchedPattern { pattern: pattern.clone(), names })
+                Err(UnmatchedPattern::new("parameter group", pattern, layout))
             }
             _ => Ok(()),
         }
     }
 }
-
-/// The pattern of a [`Group`] that no trained parameter matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnmatchedPattern {
-    /// The pattern.
-    pub pattern: String,
-    /// The names of the trained parameters.
-    pub names: Vec<String>,
-}
-
-impl fmt::Display for UnmatchedPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let UnmatchedPattern { pattern, names } = self;
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        write!(f, "parameter group `{pattern}` matches no trained parameter; there are {names}")
-    }
-}
-
-impl Error for UnmatchedPattern {}
 
 /// What may differ between parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]

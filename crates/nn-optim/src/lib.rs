@@ -38,6 +38,8 @@ mod state;
 mod values;
 mod wolfe;
 
+pub use nn_core::UnmatchedPattern;
+
 pub use accumulate::Accumulate;
 pub use adadelta::Adadelta;
 pub use adagrad::Adagrad;
@@ -49,7 +51,7 @@ pub use average::{Ema, Swa};
 pub use buffer::BufferState;
 pub use centralize::centralize;
 pub use clip::{ClipGlobalNorm, ClipNorm, ClipValue, global_norm};
-pub use groups::{Group, UnmatchedPattern};
+pub use groups::Group;
 pub use guard::{Guard, NonFiniteError};
 pub use lamb::Lamb;
 pub use lars::Lars;

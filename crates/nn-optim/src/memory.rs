@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use nn_core::{Arena, ParamLayout, Real};
+use nn_core::{Arena, ParamLayout, Real, UnmatchedPattern};
 
-use crate::groups::{Group, Settings, Span, UnmatchedPattern, spans};
+use crate::groups::{Group, Settings, Span, spans};
 use crate::pass::Blend;
 use crate::{Context, Decay, MAX_SCALARS, MAX_SLOTS, Pass, Rule, elements};
 

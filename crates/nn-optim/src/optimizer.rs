@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nn_core::{Arena, ParamLayout, ParamSpec, RangeError, Real};
+use nn_core::{Arena, ParamLayout, ParamSpec, RangeError, Real, UnmatchedPattern};
 
-use crate::groups::{Group, UnmatchedPattern, is_stepped, spans};
+use crate::groups::{Group, is_stepped, spans};
 use crate::memory::{Driven, Memory, Step, check_kind};
 use crate::rule::{check_learning_rate, check_weight_decay};
 use crate::state::{check_layout, check_slots, ordered_scalars, scalar_name};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 
-use nn_core::{Arena, ParamLayout, Real};
+use nn_core::{Arena, ParamLayout, Real, UnmatchedPattern};
 
-use crate::{MAX_SCALARS, UnmatchedPattern};
+use crate::MAX_SCALARS;
 
 /// The state of an [`Optimizer`](crate::Optimizer): all that it needs, beside the rule and its hyperparameters, to
 /// go on as if it had not stopped.

@@ -11,10 +11,13 @@ mod noise;
 mod normal;
 mod params;
 mod penalty;
+mod scheduled;
 mod smoothing;
 mod stopping;
 mod stretches;
 mod words;
+
+pub use nn_core::UnmatchedPattern;
 
 pub use alpha::{AlphaDropout, FeatureAlphaDropout};
 pub use constraint::{Constraint, MaxNorm, NonNegative, UnitNorm};
@@ -23,7 +26,8 @@ pub use grouped::{SpatialDropout, StochasticDepth};
 pub use groups::Groups;
 pub use mixing::{CutMix, Mixed, Mixup};
 pub use noise::{GaussianDropout, GaussianNoise};
-pub use params::{OnParams, UnmatchedPattern};
+pub use params::OnParams;
 pub use penalty::{ElasticNet, GroupLasso, L1, L2, Penalty};
+pub use scheduled::Scheduled;
 pub use smoothing::LabelSmoothing;
 pub use stopping::{BestWeights, EarlyStopping, Observation, StoppingState};

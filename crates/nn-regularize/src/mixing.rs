@@ -4,8 +4,6 @@ use ndarray::{ArrayRef, Axis, Dimension, Slice, Zip};
 use nn_core::{RangeError, Real, StreamRng, check_range};
 use rand::Rng;
 
-use crate::normal::{quantile, unit};
-
 /// How a batch was mixed, for metrics and for losses of class numbers: λ·loss(ŷ, yᵢ) + (1 − λ)·loss(ŷ, y of its
 /// partner).
 #[derive(Clone, Debug, PartialEq)]
@@ -207,9 +205,9 @@ fn symmetric_beta(rng: &mut StreamRng, alpha: f64) -> f64 {
 fn ln_gamma_variate(rng: &mut StreamRng, a: f64) -> f64 {
     let d = if a < 1.0 { a + 1.0 } else { a } - 1.0 / 3.0;
     let c = 1.0 / (9.0 * d).sqrt();
-    let ln_unit = |rng: &mut StreamRng| unit(rng.next_u32()).ln();
+    let ln_unit = |rng: &mut StreamRng| ((f64::from(rng.next_u32()) + 0.5) / 4_294_967_296.0).ln();
     loop {
-        let z = quantile(unit(rng.next_u32()));
+        let z = f64::standard_normal(rng.next_u32());
         let v = (1.0 + c * z).powi(3);
         if v > 0.0 && ln_unit(rng) < z * z / 2.0 + d * (1.0 - v + v.ln()) {
             let ln = (d * v).ln();

@@ -256,6 +256,55 @@ fn empty_arrays_stay_empty() {
 }
 
 #[test]
+fn a_scheduled_operation_is_that_of_its_step() {
+    let rate = |t: u64| (t as f64 / 10.0).min(0.8);
+    let scheduled = Scheduled::new(move |t| Dropout::new(rate(t))).unwrap().valid_until(100).unwrap();
+    let x = ArrayD::from_shape_fn(IxDyn(&[40, 50]), |i| 1.0 + (i[0] * 50 + i[1]) as f64);
+    let dropped = |y: &ArrayD<f64>| y.iter().filter(|&&y| y == 0.0).count() as f64;
+    for t in [0, 1, 3, 8, 99] {
+        let expected = Dropout::new(rate(t)).unwrap();
+        assert_eq!(scheduled.at(t), expected);
+        let inputs = [x.view()];
+        let mut found = evaluate(&scheduled, &step(t), &inputs).unwrap();
+        assert_eq!(found.output, expected.apply(&step(t), &x), "step {t}");
+        let deviation = (rate(t) * (1.0 - rate(t)) * 2000.0).sqrt();
+        assert!((dropped(&found.output) - rate(t) * 2000.0).abs() <= 5.0 * deviation + 0.1, "step {t}");
+        let gradient = found.backward(&scheduled, &step(t), &inputs, x.view()).remove(0);
+        assert_eq!(gradient, expected.gradient(&step(t), &x), "step {t}");
+        assert_eq!(run(&scheduled, &Step { mode: Mode::Eval, ..step(t) }, &x), x);
+    }
+    // What a smaller rate drops, a greater one drops at the same step too.
+    let [few, many] = [0.2, 0.6].map(|rate| Dropout::new(rate).unwrap().apply(&step(7), &x));
+    assert!(few.iter().zip(&many).all(|(few, many)| *few != 0.0 || *many == 0.0));
+    let l2 = Scheduled::new(|t| L2::new(0.1 * t as f64)).unwrap();
+    let penalties = [0, 1, 20].map(|t| run(&l2, &step(t), &ArrayD::from_elem(IxDyn(&[4]), 1.0))[[]]);
+    assert_eq!(penalties, [0.0, 0.2, 4.0]);
+}
+
+#[test]
+fn a_schedule_out_of_range_is_refused() {
+    let falling = |from: f64| move |t: u64| GaussianDropout::new(from - 0.25 * t as f64);
+    let message = |result: Result<Scheduled<GaussianDropout>, nn_core::RangeError>| {
+        result.map(drop).unwrap_err().to_string()
+    };
+    assert_eq!(message(Scheduled::new(falling(1.0))), "GaussianDropout: rate must lie in [0, 1), got 1");
+    let three = Scheduled::new(falling(0.5)).unwrap().valid_until(3).unwrap();
+    assert_eq!(three.at(2).rate(), 0.0);
+    assert_eq!(message(three.valid_until(4)), "GaussianDropout: rate must lie in [0, 1), got -0.25");
+}
+
+#[test]
+#[should_panic(expected = "step 3: Dropout: rate must lie in [0, 1], got NaN")]
+fn a_step_whose_rate_is_out_of_range_panics() {
+    let dropout = Scheduled::new(|t| Dropout::new(if t < 3 { 0.5 } else { f64::NAN })).unwrap();
+    let x = ArrayD::ones(IxDyn(&[4]));
+    for t in 0..5 {
+        assert!(t < 3 || run(&dropout, &step(t), &x).is_empty(), "step {t} should have panicked");
+        run(&dropout, &step(t), &x);
+    }
+}
+
+#[test]
 fn rates_and_shapes_are_checked() {
     let message = |result: Result<Dropout, nn_core::RangeError>| result.unwrap_err().to_string();
     assert_eq!(message(Dropout::new(1.5)), "Dropout: rate must lie in [0, 1], got 1.5");

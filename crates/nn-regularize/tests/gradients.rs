@@ -30,6 +30,9 @@ fn table() -> Vec<Entry> {
         random("FeatureAlphaDropout", 2, |rate| FeatureAlphaDropout::new(rate).unwrap()),
         random("GaussianDropout", 0, |rate| GaussianDropout::new(0.9 * rate).unwrap()),
         random("GaussianNoise", 0, |rate| GaussianNoise::new(3.0 * rate).unwrap()),
+        random("Scheduled", 0, |rate| {
+            Scheduled::new(move |t| Dropout::new(rate / (1 + t % 3) as f64)).unwrap()
+        }),
         penalty("L1", 0, |lambda| L1::new(lambda).unwrap()),
         penalty("L2", 0, |lambda| L2::new(lambda).unwrap()),
         penalty("ElasticNet", 0, |lambda| ElasticNet::new(lambda, 0.7).unwrap()),

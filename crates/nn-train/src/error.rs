@@ -1,9 +1,8 @@
 //! Why training could not begin, or stopped.
 
-use nn_core::RangeError;
+use nn_core::{RangeError, UnmatchedPattern};
 use nn_data::DataError;
 use nn_graph::{NonFinite, RecordError, RunError};
-use nn_optim::UnmatchedPattern;
 use thiserror::Error;
 
 /// Why training could not begin, or stopped.
@@ -22,12 +21,9 @@ pub enum TrainError {
     /// A hyperparameter is outside its range, for example the learning rate that a schedule gives.
     #[error(transparent)]
     Range(#[from] RangeError),
-    /// A group of parameters that the network does not have.
+    /// A parameter group, a penalty or a constraint on parameters that the network does not have.
     #[error(transparent)]
-    Group(#[from] UnmatchedPattern),
-    /// A penalty or constraint on parameters that the network does not have.
-    #[error("penalty or constraint: {0}")]
-    Pattern(#[from] nn_regularize::UnmatchedPattern),
+    Pattern(#[from] UnmatchedPattern),
     /// The samples of a data set are not what the network takes.
     #[error("the {set} samples have shape {got:?}, the network takes {expected:?}")]
     InputShape {

@@ -1,7 +1,7 @@
 //! `f64`.
 
-use super::Real;
 use super::elementary::{self, Format, polynomial, polynomial_split};
+use super::{Real, normal};
 
 /// The bits of √½.
 const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
@@ -208,6 +208,11 @@ impl Real for f64 {
     #[inline(always)]
     fn erf(self) -> Self {
         elementary::erf(self)
+    }
+
+    #[inline(always)]
+    fn standard_normal(word: u32) -> Self {
+        normal::of_word_double(word)
     }
 }
 

@@ -160,6 +160,13 @@ fn ln_joined<F: Format>(m: F, e: F, c: F) -> F {
     e * F::LN_2_HIGH - ((square - (F::ln_tail(f) + (e * F::LN_2_LOW + c))) - f)
 }
 
+/// ln x for a normal positive x.
+#[inline(always)]
+pub(super) fn ln_normal<F: Format>(x: F) -> F {
+    let (m, e) = x.split();
+    ln_joined(m, e, F::zero())
+}
+
 #[inline(always)]
 pub(super) fn ln<F: Format>(x: F) -> F {
     let low = x < F::MIN_POSITIVE;

@@ -2,7 +2,10 @@
 
 mod double;
 mod elementary;
+mod normal;
 mod single;
+
+pub use normal::normal_quantile;
 
 use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
@@ -105,4 +108,15 @@ pub trait Real:
     fn sigmoid(self) -> Self;
     /// The error function 2/√π ∫₀ˣ e^(−t²) dt, within 1.5 ULP; never beyond ±1. ±0 stays ±0.
     fn erf(self) -> Self;
+
+    /// The standard normal number that a random word stands for: Φ⁻¹((word + ½)/2³²), at most 6.34 in magnitude, and
+    /// opposite for opposite words. The relative error is below 5·10⁻⁷ in `f32` and 10⁻¹⁵ in `f64`.
+    ///
+    /// ```
+    /// use nn_core::Real;
+    ///
+    /// // A quarter of all numbers lies below −0.674.
+    /// assert!((f32::standard_normal(1 << 30) + 0.6744898).abs() < 1e-6);
+    /// ```
+    fn standard_normal(word: u32) -> Self;
 }

@@ -1,7 +1,7 @@
 //! `f32`.
 
-use super::Real;
 use super::elementary::{self, Format, polynomial, polynomial_split};
+use super::{Real, normal};
 
 /// The bits of √½.
 const SQRT_HALF: u32 = 0x3f35_04f3;
@@ -155,6 +155,11 @@ impl Real for f32 {
     #[inline(always)]
     fn erf(self) -> Self {
         elementary::erf(self)
+    }
+
+    #[inline(always)]
+    fn standard_normal(word: u32) -> Self {
+        normal::of_word_single(word)
     }
 }
 

@@ -1,11 +1,12 @@
-"""The polynomial coefficients in src/real/{single,double}.rs: minimax fits by the exchange algorithm of Remez.
+"""The coefficients in src/real/{single,double,normal}.rs: minimax polynomials by the exchange algorithm of Remez, and a
+rational function by weighted least squares whose weights grow where the error is large.
 
 The largest weighted error is printed with exact coefficients and with those rounded to the format.
 Needs mpmath and numpy: `pip install mpmath numpy && python make_coefficients.py`.
 """
 
 import numpy
-from mpmath import cos, erf, erfc, expm1, ln, log, log1p, lu_solve, matrix, mp, mpf, pi, sqrt
+from mpmath import cos, erf, erfc, erfinv, expm1, ln, log, log1p, lu_solve, matrix, mp, mpf, pi, sqrt
 
 mp.dps = 40
 GRID = 600
@@ -58,6 +59,29 @@ def fit(name, f, degree, low, high, dtype, weight=lambda x: mpf(1)):
         print(f"    {k!s},")
 
 
+def fit_rational(name, f, degree, high, dtype):
+    """Numerator and denominator of the same degree, of which the denominator begins with 1, on [0, high]."""
+    x = numpy.array([(1 - numpy.cos(numpy.pi * (k + 0.5) / GRID)) / 2 for k in range(GRID)])
+    y = numpy.array([float(f(mpf(t) * high)) for t in x])
+    powers = x[:, None] ** numpy.arange(degree + 1)
+    weight, below, best = numpy.ones(GRID), numpy.ones(GRID), None
+    for _ in range(300):
+        row = numpy.sqrt(weight) / (y * below)
+        a = numpy.hstack([powers, -y[:, None] * powers[:, 1:]]) * row[:, None]
+        c = numpy.linalg.lstsq(a, y * row, rcond=None)[0]
+        above, below = powers @ c[: degree + 1], 1 + powers[:, 1:] @ c[degree + 1 :]
+        error = abs(above / below / y - 1)
+        if best is None or error.max() < best[0]:
+            best = (error.max(), c)
+        weight *= numpy.sqrt(error / error.max() + 1e-3)
+        weight /= weight.mean()
+    exact, c = best
+    c = numpy.concatenate([c[: degree + 1], [1.0], c[degree + 1 :]]) / high ** numpy.tile(numpy.arange(degree + 1), 2)
+    print(f"{name} {dtype.__name__}: degrees {degree} and {degree}, relative 2^{numpy.log2(exact):.1f}")
+    for k in c.astype(dtype):
+        print(f"    {k!s},")
+
+
 def exp_tail(r):
     """(e^r - 1 - r) / r^2"""
     return (expm1(r) - r) / r**2
@@ -89,6 +113,12 @@ def weight(t):
     return erfc(t + 2)
 
 
+def normal_quantile_ratio(w):
+    """z/q where the standard normal distribution function at z is 1/2 + q, and 1 - 4q^2 = e^-w"""
+    q = sqrt(-expm1(-w)) / 2
+    return sqrt(mpf(2)) * erfinv(2 * q) / q
+
+
 if __name__ == "__main__":
     half = ln(2) / 2 * mpf("1.0001")
     f32, f64 = numpy.float32, numpy.float64
@@ -104,3 +134,4 @@ if __name__ == "__main__":
     fit("ERF_SMALL", erf_ratio, 11, 0, 1, f64)
     fit("ERF_LARGE", minus_ln_erfc, 6, -1, 2, f32, weight)
     fit("ERF_LARGE", minus_ln_erfc, 17, -1, 4, f64, weight)
+    fit_rational("NORMAL", normal_quantile_ratio, 5, float(31 * ln(2) + mpf("0.01")), f32)
