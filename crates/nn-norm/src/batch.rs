@@ -4,8 +4,8 @@ use ndarray::{ArrayViewMut3, CowArray, IxDyn};
 use nn_core::{Grad, Io, Memory, Mode, Outline, Real, ShapeError, View, ViewMut};
 use nn_ops::simd::dispatch;
 
-use crate::channels::Channels;
-use crate::kernel::{elements, standard, write_each, write_gradient, write_output};
+use crate::channels::{Channels, Slopes};
+use crate::kernel::{elements, standard, write_each, write_gradient, write_output, write_slice};
 use crate::statistics::Statistics;
 
 /// A normalisation by the batch, and by running statistics in evaluation.
@@ -211,16 +211,12 @@ impl Batch {
             let dy = Channels { values: elements(&dy), ..input };
             write_gradient(&mut d_inputs[0], |dx| {
                 let dx = dx.map(|(dx, accumulate)| (cube(dx, input), accumulate));
-                let centres = |first, numbers: [&mut [F]; 2]| pass.centres(first, numbers);
-                let slopes = |first, sums: [&[F]; 2], along: &mut [F], numbers: [&mut [F]; 3]| {
-                    pass.slopes(first, sums, along, numbers);
-                };
-                input.map_back(dy, 0, [&mut *plain, &mut *along], dx, &centres, &slopes);
+                input.map_back(dy, 0, [&mut *plain, &mut *along], dx, &pass);
             });
         }
-        write_each(&mut d_inputs[1], |c| along[c]);
-        write_each(&mut d_inputs[2], |c| plain[c]);
-        pass.subtract_change(io.input(5).sum(), along, &mut d_inputs[3..]);
+        write_slice(&mut d_inputs[1], along);
+        write_slice(&mut d_inputs[2], plain);
+        pass.subtract_change(io.input(5).sum(), [plain, along], &mut d_inputs[3..]);
     }
 }
 
@@ -233,7 +229,7 @@ struct BackwardPass<'a, F: Real> {
     variance: &'a [F],
 }
 
-impl<F: Real> BackwardPass<'_, F> {
+impl<F: Real> Slopes<F> for BackwardPass<'_, F> {
     /// Fills the centres, which are the means but for rounding, and what they have more than the means.
     fn centres(&self, first: usize, [centre, rest]: [&mut [F]; 2]) {
         let count = centre.len();
@@ -255,8 +251,6 @@ impl<F: Real> BackwardPass<'_, F> {
         );
     }
 
-    /// Fills scale, slope and offset of dx = scale·dy − (x − centre)·slope + offset, and turns Σ dy·(x − centre) into
-    /// the gradient of γ.
     fn slopes(
         &self,
         first: usize,
@@ -266,12 +260,27 @@ impl<F: Real> BackwardPass<'_, F> {
     ) {
         let (batch, mode, count) = (self.batch, self.mode, along.len());
         let [gamma, running_mean, running] = self.arrays.of(first, count);
+        if mode == Mode::Eval {
+            return dispatch(
+                #[inline(always)]
+                move || {
+                    batch.for_factors(
+                        mode,
+                        count,
+                        #[inline(always)]
+                        |i| [F::zero(), F::zero(), running[i]],
+                        #[inline(always)]
+                        |i, [rstd, _, _]| {
+                            scale[i] = rstd * gamma[i];
+                            along[i] *= rstd;
+                        },
+                    );
+                },
+            );
+        }
         let range = first..first + count;
         let (mean, variance) = (&self.mean[range.clone()], &self.variance[range]);
-        let inverse = match mode {
-            Mode::Train => F::one() / F::from_usize(self.arrays.x.count()),
-            Mode::Eval => F::zero(),
-        };
+        let inverse = F::one() / F::from_usize(self.arrays.x.count());
         self.arrays.x.firsts(first, offset);
         dispatch(
             #[inline(always)]
@@ -282,11 +291,11 @@ impl<F: Real> BackwardPass<'_, F> {
                     along[i] += rest[i] * plain[i];
                 }
                 let differences = &*offset;
-                let of = |i: usize| [differences[i], variance[i], running[i]];
                 batch.for_factors(
                     mode,
                     count,
-                    of,
+                    #[inline(always)]
+                    |i| [differences[i], variance[i], running[i]],
                     #[inline(always)]
                     |i, [rstd, r, d]| {
                         scale[i] = rstd * (gamma[i] * r);
@@ -301,8 +310,14 @@ impl<F: Real> BackwardPass<'_, F> {
         );
     }
 
+    fn through_statistics(&self) -> bool {
+        self.mode == Mode::Train
+    }
+}
+
+impl<F: Real> BackwardPass<'_, F> {
     /// Writes what an update shall subtract from running mean, running variance and count.
-    fn subtract_change(&self, tracked: F, scratch: &mut [F], gradients: &mut [Grad<'_, F>]) {
+    fn subtract_change(&self, tracked: F, [mean, variance]: [&mut [F]; 2], gradients: &mut [Grad<'_, F>]) {
         let input = self.arrays.x;
         let change = match self.mode {
             Mode::Train => self.batch.statistics.change(tracked, input.batch, input.count()),
@@ -312,14 +327,23 @@ impl<F: Real> BackwardPass<'_, F> {
             return gradients.iter_mut().for_each(|gradient| write_each(gradient, |_| F::zero()));
         };
         let count = input.channels;
-        let [_, running_mean, running_variance] = self.arrays.of(0, count);
-        let (mean, variance) = (&self.mean[..count], &self.variance[..count]);
-        let firsts = &mut scratch[..count];
-        input.firsts(0, firsts);
-        let firsts = &*firsts;
-        let of = |c: usize| change.of(running_mean[c], running_variance[c], firsts[c] + mean[c], variance[c]);
-        write_each(&mut gradients[0], |c| -of(c)[0]);
-        write_each(&mut gradients[1], |c| -of(c)[1]);
+        let [_, running_mean, running] = self.arrays.of(0, count);
+        let (batch_mean, batch_variance) = (&self.mean[..count], &self.variance[..count]);
+        input.firsts(0, mean);
+        let (of_mean, of_variance) = (&mut mean[..count], &mut variance[..count]);
+        dispatch(
+            #[inline(always)]
+            move || {
+                for c in 0..count {
+                    let batch_mean = of_mean[c] + batch_mean[c];
+                    let [mean, variance] =
+                        change.of(running_mean[c], running[c], batch_mean, batch_variance[c]);
+                    (of_mean[c], of_variance[c]) = (-mean, -variance);
+                }
+            },
+        );
+        write_slice(&mut gradients[0], mean);
+        write_slice(&mut gradients[1], variance);
         write_each(&mut gradients[2], |_| -change.count);
     }
 }

@@ -1,8 +1,9 @@
 //! Statistics and affine maps per channel of arrays `[N, C, S]`, for batch norm.
 //!
 //! Channels are taken in blocks that stay in the cache between the passes over them: one channel where S is long, else
-//! up to a thousand columns of the matrix `[N, C·S]`. Rows are combined in a tree that depends on their number alone. The
-//! values of a channel are taken less a shift (its first element, in training), so that a large mean costs no digits.
+//! up to a thousand columns of the matrix `[N, C·S]`. Rows are combined in a tree that depends on their number alone, so
+//! that the width of a block does not matter to the results. The values of a channel are taken less one of them before
+//! they are summed, so that a large mean costs no digits.
 
 use std::array::from_fn;
 use std::ops::Range;
@@ -11,20 +12,23 @@ use ndarray::{ArrayViewMut3, Axis};
 use nn_core::Real;
 use nn_ops::simd::dispatch;
 
-use crate::columns::{add_rows, map_columns, map_columns_back, map_plane, map_plane_back, merge_rows};
-use crate::kernel::{Moments, join, long_sums, weights};
+use crate::columns::{
+    TILE, add_rows, map_columns, map_columns_back, map_plane, map_plane_back, merge_rows, scale_columns,
+    scale_plane,
+};
+use crate::kernel::{Moments, PARALLEL, join, long_sums, weights};
 
 /// Columns of a block.
 const WIDTH: usize = 1024;
 /// The longest S that is worked on in columns.
 const SHORT: usize = 32;
 /// Rows that are combined one after another.
-const ROWS: usize = 128;
+const ROWS: usize = 256;
 /// Rows that are combined in registers.
-const CHUNK: usize = 4;
+const CHUNK: usize = 8;
 
 /// Numbers for the columns of a block.
-pub(crate) type Columns<F> = [F; WIDTH];
+type Columns<F> = [F; WIDTH];
 
 /// An array `[N, C, S]` in C order.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +42,18 @@ pub(crate) struct Channels<'a, F> {
 /// For the channels from the given one on: fills centre, scale and offset of y = (x − centre)·scale + offset, given the
 /// shifted means and biased variances of the batch, where they are computed.
 pub(crate) type LinesFn<'f, F> = dyn Fn(usize, [&[F]; 2], [&mut [F]; 3]) + Sync + 'f;
-/// For the channels from the given one on: fills the centre, a number near the mean, and the rest, centre less mean.
-pub(crate) type CentresFn<'f, F> = dyn Fn(usize, [&mut [F]; 2]) + Sync + 'f;
-/// For the channels from the given one on: fills scale, slope and offset of dx = scale·dy − (x − centre)·slope + offset,
-/// given the rest, Σ dy and Σ dy·(x − centre), the latter of which it turns into the gradient of the scale.
-pub(crate) type SlopesFn<'f, F> = dyn Fn(usize, [&[F]; 2], &mut [F], [&mut [F]; 3]) + Sync + 'f;
+/// What of a backward pass differs from norm to norm.
+pub(crate) trait Slopes<F>: Sync {
+    /// For the channels from `first` on: fills the centre, a number near the mean, and the rest, centre less mean.
+    fn centres(&self, first: usize, numbers: [&mut [F]; 2]);
+
+    /// For the channels from `first` on: fills scale, slope and offset of dx = scale·dy − (x − centre)·slope + offset,
+    /// given the rest, Σ dy and Σ dy·(x − centre), the latter of which it turns into the gradient of the scale.
+    fn slopes(&self, first: usize, sums: [&[F]; 2], along: &mut [F], numbers: [&mut [F]; 3]);
+
+    /// Whether the statistics depend on x; else slope and offset are 0, and may be left as they are.
+    fn through_statistics(&self) -> bool;
+}
 
 impl<'a, F: Real> Channels<'a, F> {
     /// An array of at least two axes: cases, channels, and any others together.
@@ -60,9 +71,17 @@ impl<'a, F: Real> Channels<'a, F> {
         self.values.get(channel * self.inner).copied().unwrap_or(F::zero())
     }
 
-    /// Channels of a block.
+    /// Channels of a block: as many as fit into it, but no more than leave every thread some.
     fn block(self) -> usize {
-        if self.in_columns() { WIDTH / self.inner.max(1) } else { 1 }
+        if !self.in_columns() {
+            return 1;
+        }
+        let most = WIDTH / self.inner.max(1);
+        if self.values.len() < PARALLEL {
+            return most;
+        }
+        let share = self.channels.div_ceil(rayon::current_num_threads());
+        most.min(share.next_multiple_of(TILE))
     }
 
     fn in_columns(self) -> bool {
@@ -110,12 +129,25 @@ impl<'a, F: Real> Channels<'a, F> {
             (mean[0], variance[0]) = (moments.mean, moments.variance());
             return;
         }
-        let mut shift = [F::zero(); WIDTH];
-        self.firsts(first, &mut shift[..count]);
-        self.repeat(count, [&mut shift]);
-        let [means, squares] = self.column_moments(&channels, 0..self.batch, &shift);
+        if self.inner == 1 {
+            self.column_moments(&channels, 0..self.batch, [&mut *mean, &mut *variance]);
+            let values = F::from_usize(self.batch.max(1));
+            return dispatch(
+                #[inline(always)]
+                move || variance.iter_mut().for_each(|variance| *variance /= values),
+            );
+        }
+        let (mut columns, row) = ([[F::zero(); WIDTH]; 2], self.row(0, &channels));
+        self.column_moments(
+            &channels,
+            0..self.batch,
+            columns.each_mut().map(|column| &mut column[..row.len()]),
+        );
+        let [means, squares] = &columns;
         for c in 0..count {
-            let column = |j| Moments { count: self.batch, mean: means[j], squares: squares[j] };
+            let first = row[c * self.inner];
+            let column =
+                |j| Moments { count: self.batch, mean: (row[j] - first) + means[j], squares: squares[j] };
             let columns = (c * self.inner..(c + 1) * self.inner).map(column);
             let moments = columns.fold(Moments::none(), Moments::merge);
             (mean[c], variance[c]) = (moments.mean, moments.variance());
@@ -153,52 +185,49 @@ impl<'a, F: Real> Channels<'a, F> {
         )
     }
 
-    /// The mean and the sum of squared distances from it, of each column of a block.
-    fn column_moments(
-        self,
-        channels: &Range<usize>,
-        rows: Range<usize>,
-        shift: &Columns<F>,
-    ) -> [Columns<F>; 2] {
-        let mut result = [[F::zero(); WIDTH]; 2];
-        if rows.len() > ROWS {
-            let at = rows.start + (rows.len() / 2).next_multiple_of(ROWS);
-            let mut other = result;
-            join(
-                rows.len() * channels.len() * self.inner,
-                || result = self.column_moments(channels, rows.start..at, shift),
-                || other = self.column_moments(channels, at..rows.end, shift),
-            );
-            let (mean, squares) = weights(at - rows.start, rows.end - at);
-            let ([mean_a, squares_a], [mean_b, squares_b]) = (&mut result, &other);
-            dispatch(
+    /// Writes, of each column of a block, the mean less the first of these rows, and the sum of squared distances from
+    /// the mean.
+    fn column_moments(self, channels: &Range<usize>, rows: Range<usize>, mut moments: [&mut [F]; 2]) {
+        let first = self.row(rows.start, channels);
+        if rows.len() <= ROWS {
+            moments.iter_mut().for_each(|numbers| numbers.fill(F::zero()));
+            return dispatch(
                 #[inline(always)]
-                move || {
-                    for j in 0..WIDTH {
-                        let delta = mean_b[j] - mean_a[j];
-                        mean_a[j] += delta * mean;
-                        squares_a[j] += squares_b[j] + delta * delta * squares;
+                || {
+                    let mut n = rows.start;
+                    while n + CHUNK <= rows.end {
+                        let x: [&[F]; CHUNK] = from_fn(|i| self.row(n + i, channels));
+                        merge_rows(n - rows.start, x, first, &mut moments);
+                        n += CHUNK;
+                    }
+                    for n in n..rows.end {
+                        merge_rows(n - rows.start, [self.row(n, channels)], first, &mut moments);
                     }
                 },
             );
-            return result;
         }
+        let at = rows.start + (rows.len() / 2).next_multiple_of(ROWS);
+        let (width, mut others) = (first.len(), [[F::zero(); WIDTH]; 2]);
+        let [mean, squares] = moments;
+        let [mean_b, squares_b] = others.each_mut().map(|other| &mut other[..width]);
+        join(
+            rows.len() * width,
+            || self.column_moments(channels, rows.start..at, [&mut *mean, &mut *squares]),
+            || self.column_moments(channels, at..rows.end, [&mut *mean_b, &mut *squares_b]),
+        );
+        let (share, spread) = weights(at - rows.start, rows.end - at);
+        let first_b = self.row(at, channels);
         dispatch(
             #[inline(always)]
-            || {
-                let [mean, squares] = &mut result;
-                let mut n = rows.start;
-                while n + CHUNK <= rows.end {
-                    let x: [&[F]; CHUNK] = from_fn(|i| self.row(n + i, channels));
-                    merge_rows(n - rows.start, x, shift, mean, squares);
-                    n += CHUNK;
-                }
-                for n in n..rows.end {
-                    merge_rows(n - rows.start, [self.row(n, channels)], shift, mean, squares);
+            move || {
+                let (mean, squares) = (&mut mean[..width], &mut squares[..width]);
+                for j in 0..width {
+                    let delta = (first_b[j] - first[j]) + (mean_b[j] - mean[j]);
+                    mean[j] += delta * share;
+                    squares[j] += squares_b[j] + delta * delta * spread;
                 }
             },
         );
-        result
     }
 
     /// Maps the channels from `first` on into `y`, whose middle axis they are. With `batch`, the mean less the first
@@ -296,8 +325,7 @@ impl<'a, F: Real> Channels<'a, F> {
         first: usize,
         [plain, along]: [&mut [F]; 2],
         dx: Option<(ArrayViewMut3<'_, F>, bool)>,
-        centres: &CentresFn<'_, F>,
-        slopes: &SlopesFn<'_, F>,
+        slopes: &dyn Slopes<F>,
     ) {
         let count = plain.len();
         if count > self.block() {
@@ -312,32 +340,23 @@ impl<'a, F: Real> Channels<'a, F> {
             };
             return join(
                 count * self.count(),
-                || self.map_back(dy, first, [plain0, along0], dx0, centres, slopes),
-                || self.map_back(dy, first + at, [plain1, along1], dx1, centres, slopes),
+                || self.map_back(dy, first, [plain0, along0], dx0, slopes),
+                || self.map_back(dy, first + at, [plain1, along1], dx1, slopes),
             );
         }
         let (channels, mut numbers) = (first..first + count, [[F::zero(); WIDTH]; 5]);
         let [centre, rest, scale, slope, offset] = &mut numbers;
-        centres(first, [&mut centre[..count], &mut rest[..count]]);
+        slopes.centres(first, [&mut centre[..count], &mut rest[..count]]);
         if self.in_columns() {
             self.repeat(count, [centre]);
-            let [plains, alongs] = self.column_sums(dy, &channels, 0..self.batch, centre);
-            if self.inner == 1 {
-                plain.copy_from_slice(&plains[..count]);
-                along.copy_from_slice(&alongs[..count]);
-            } else {
-                for c in 0..count {
-                    let columns = c * self.inner..(c + 1) * self.inner;
-                    plain[c] = plains[columns.clone()].iter().copied().sum();
-                    along[c] = alongs[columns].iter().copied().sum();
-                }
-            }
+            self.block_sums(dy, &channels, centre, [&mut *plain, &mut *along]);
         } else {
             [plain[0], along[0]] = self.plane_sums(dy, first, 0..self.batch, centre[0]);
         }
         let of_block = [&mut scale[..count], &mut slope[..count], &mut offset[..count]];
-        slopes(first, [&rest[..count], plain], along, of_block);
+        slopes.slopes(first, [&rest[..count], plain], along, of_block);
         let Some((dx, accumulate)) = dx else { return };
+        let through = slopes.through_statistics();
         if self.in_columns() {
             self.repeat(count, [scale, slope, offset]);
             self.map_rows_back(
@@ -347,7 +366,11 @@ impl<'a, F: Real> Channels<'a, F> {
                 dx,
                 #[inline(always)]
                 |x: &[F], dy: &[F], dx: &mut [F]| {
-                    map_columns_back([centre, scale, slope, offset], x, dy, dx, accumulate);
+                    if through {
+                        map_columns_back([centre, scale, slope, offset], x, dy, dx, accumulate);
+                    } else {
+                        scale_columns(scale, dy, dx, accumulate);
+                    }
                 },
             );
         } else {
@@ -358,8 +381,35 @@ impl<'a, F: Real> Channels<'a, F> {
                 0,
                 dx,
                 #[inline(always)]
-                |x: &[F], dy: &[F], dx: &mut [F]| map_plane_back(numbers, x, dy, dx, accumulate),
+                |x: &[F], dy: &[F], dx: &mut [F]| {
+                    if through {
+                        map_plane_back(numbers, x, dy, dx, accumulate);
+                    } else {
+                        scale_plane(numbers[1], dy, dx, accumulate);
+                    }
+                },
             );
+        }
+    }
+
+    /// Writes Σ dy and Σ dy·(x − centre) of each channel of a block.
+    fn block_sums(
+        self,
+        dy: Self,
+        channels: &Range<usize>,
+        centre: &Columns<F>,
+        [plain, along]: [&mut [F]; 2],
+    ) {
+        let rows = 0..self.batch;
+        if self.inner == 1 {
+            return self.column_sums(dy, channels, rows, centre, [plain, along]);
+        }
+        let (width, mut columns) = (plain.len() * self.inner, [[F::zero(); WIDTH]; 2]);
+        self.column_sums(dy, channels, rows, centre, columns.each_mut().map(|column| &mut column[..width]));
+        for (sums, columns) in [plain, along].into_iter().zip(&columns) {
+            for (sum, columns) in sums.iter_mut().zip(columns.chunks_exact(self.inner)) {
+                *sum = columns.iter().copied().sum();
+            }
         }
     }
 
@@ -388,42 +438,43 @@ impl<'a, F: Real> Channels<'a, F> {
         )
     }
 
+    /// Writes Σ dy and Σ dy·(x − centre) of each column of a block.
     fn column_sums(
         self,
         dy: Self,
         channels: &Range<usize>,
         rows: Range<usize>,
         centre: &Columns<F>,
-    ) -> [Columns<F>; 2] {
-        let mut result = [[F::zero(); WIDTH]; 2];
-        if rows.len() > ROWS {
-            let at = rows.start + (rows.len() / 2).next_multiple_of(ROWS);
-            let mut other = result;
-            join(
-                rows.len() * channels.len() * self.inner,
-                || result = self.column_sums(dy, channels, rows.start..at, centre),
-                || other = self.column_sums(dy, channels, at..rows.end, centre),
+        mut sums: [&mut [F]; 2],
+    ) {
+        if rows.len() <= ROWS {
+            sums.iter_mut().for_each(|numbers| numbers.fill(F::zero()));
+            return dispatch(
+                #[inline(always)]
+                || {
+                    let mut n = rows.start;
+                    while n + CHUNK <= rows.end {
+                        let x: [&[F]; CHUNK] = from_fn(|i| self.row(n + i, channels));
+                        add_rows(x, from_fn(|i| dy.row(n + i, channels)), centre, &mut sums);
+                        n += CHUNK;
+                    }
+                    for n in n..rows.end {
+                        add_rows([self.row(n, channels)], [dy.row(n, channels)], centre, &mut sums);
+                    }
+                },
             );
-            for (a, b) in result.iter_mut().zip(&other) {
-                add(a, b);
-            }
-            return result;
         }
-        dispatch(
-            #[inline(always)]
-            || {
-                let mut n = rows.start;
-                while n + CHUNK <= rows.end {
-                    let x: [&[F]; CHUNK] = from_fn(|i| self.row(n + i, channels));
-                    add_rows(x, from_fn(|i| dy.row(n + i, channels)), centre, &mut result);
-                    n += CHUNK;
-                }
-                for n in n..rows.end {
-                    add_rows([self.row(n, channels)], [dy.row(n, channels)], centre, &mut result);
-                }
-            },
+        let at = rows.start + (rows.len() / 2).next_multiple_of(ROWS);
+        let (width, mut others) = (sums[0].len(), [[F::zero(); WIDTH]; 2]);
+        let [plain, along] = sums;
+        let [plain_b, along_b] = others.each_mut().map(|other| &mut other[..width]);
+        join(
+            rows.len() * width,
+            || self.column_sums(dy, channels, rows.start..at, centre, [&mut *plain, &mut *along]),
+            || self.column_sums(dy, channels, at..rows.end, centre, [&mut *plain_b, &mut *along_b]),
         );
-        result
+        add(plain, plain_b);
+        add(along, along_b);
     }
 
     /// Calls `write` with the channels of each case, from case `n` on; backward, since the last ones are in the cache.
@@ -458,7 +509,7 @@ impl<'a, F: Real> Channels<'a, F> {
 }
 
 /// a ← a + b.
-fn add<F: Real>(a: &mut [F], b: &[F]) {
+pub(crate) fn add<F: Real>(a: &mut [F], b: &[F]) {
     dispatch(
         #[inline(always)]
         move || a.iter_mut().zip(b).for_each(|(a, &b)| *a += b),

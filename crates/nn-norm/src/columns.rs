@@ -2,11 +2,10 @@
 
 use nn_core::Real;
 
-use crate::channels::Columns;
-use crate::kernel::{weights, write_or_add};
+use crate::kernel::write_or_add;
 
 /// Columns that are combined in registers.
-const TILE: usize = 16;
+pub(crate) const TILE: usize = 16;
 
 /// The W elements from `at` on.
 #[inline(always)]
@@ -14,22 +13,27 @@ fn tile<F, const W: usize>(x: &[F], at: usize) -> &[F; W] {
     x[at..].first_chunk().expect("a tile ends within its row")
 }
 
-/// Merges R more rows into the mean and the sum of squared distances of `before` rows, column by column.
+#[inline(always)]
+fn tile_mut<F, const W: usize>(x: &mut [F], at: usize) -> &mut [F; W] {
+    x[at..].first_chunk_mut().expect("a tile ends within its row")
+}
+
+/// Takes R more rows into the means of `before` rows, less the first row, and into the sums of their squared distances
+/// from these, column by column: with d = x − mean, mean + Σd/n and squares + Σd² − (Σd)²/n for n rows with these.
 #[inline(always)]
 pub(crate) fn merge_rows<F: Real, const R: usize>(
     before: usize,
     x: [&[F]; R],
-    shift: &Columns<F>,
-    mean: &mut Columns<F>,
-    squares: &mut Columns<F>,
+    first: &[F],
+    moments: &mut [&mut [F]; 2],
 ) {
-    let (width, weights) = (x[0].len(), weights::<F>(before, R));
+    let (width, inverse) = (x[0].len(), F::one() / F::from_usize(before + R));
     let whole = width / TILE * TILE;
     for at in (0..whole).step_by(TILE) {
-        merge_tile::<F, R, TILE>(at, weights, x, shift, mean, squares);
+        merge_tile::<F, R, TILE>(at, inverse, x, first, moments);
     }
     for at in whole..width {
-        merge_tile::<F, R, 1>(at, weights, x, shift, mean, squares);
+        merge_tile::<F, R, 1>(at, inverse, x, first, moments);
     }
 }
 
@@ -37,39 +41,29 @@ pub(crate) fn merge_rows<F: Real, const R: usize>(
 #[inline(always)]
 fn merge_tile<F: Real, const R: usize, const W: usize>(
     at: usize,
-    (of_mean, of_squares): (F, F),
+    inverse: F,
     x: [&[F]; R],
-    shift: &Columns<F>,
-    mean: &mut Columns<F>,
-    squares: &mut Columns<F>,
+    first: &[F],
+    [mean, squares]: &mut [&mut [F]; 2],
 ) {
-    let shift = tile::<F, W>(shift, at);
-    let mut d = [[F::zero(); W]; R];
-    let mut own = [F::zero(); W];
-    for i in 0..R {
-        let x = tile::<F, W>(x[i], at);
+    let (first, old) = (tile::<F, W>(first, at), *tile::<F, W>(mean, at));
+    let mut sums = [[F::zero(); W]; 2];
+    for x in x {
+        let x = tile::<F, W>(x, at);
         for j in 0..W {
-            d[i][j] = x[j] - shift[j];
-            own[j] += d[i][j];
+            let d = (x[j] - first[j]) - old[j];
+            sums[0][j] += d;
+            sums[1][j] += d * d;
         }
     }
-    let inverse = F::one() / F::from_usize(R);
-    let mut spread = [F::zero(); W];
-    for own in &mut own {
-        *own *= inverse;
-    }
-    for d in &d {
-        for j in 0..W {
-            let distance = d[j] - own[j];
-            spread[j] += distance * distance;
-        }
-    }
-    let (mean, squares) = (&mut mean[at..at + W], &mut squares[at..at + W]);
+    let (mut new, mut spread) = (old, *tile::<F, W>(squares, at));
     for j in 0..W {
-        let delta = own[j] - mean[j];
-        mean[j] += delta * of_mean;
-        squares[j] += spread[j] + delta * delta * of_squares;
+        let share = sums[0][j] * inverse;
+        new[j] += share;
+        spread[j] += sums[1][j] - sums[0][j] * share;
     }
+    *tile_mut(mean, at) = new;
+    *tile_mut(squares, at) = spread;
 }
 
 /// Adds R more rows to Σ dy and Σ dy·(x − centre), column by column.
@@ -77,8 +71,8 @@ fn merge_tile<F: Real, const R: usize, const W: usize>(
 pub(crate) fn add_rows<F: Real, const R: usize>(
     x: [&[F]; R],
     dy: [&[F]; R],
-    centre: &Columns<F>,
-    sums: &mut [Columns<F>; 2],
+    centre: &[F],
+    sums: &mut [&mut [F]; 2],
 ) {
     let width = x[0].len();
     let whole = width / TILE * TILE;
@@ -96,8 +90,8 @@ fn add_tile<F: Real, const R: usize, const W: usize>(
     at: usize,
     x: [&[F]; R],
     dy: [&[F]; R],
-    centre: &Columns<F>,
-    [plain, along]: &mut [Columns<F>; 2],
+    centre: &[F],
+    [plain, along]: &mut [&mut [F]; 2],
 ) {
     let centre = tile::<F, W>(centre, at);
     let mut sums = [[F::zero(); W]; 2];
@@ -108,16 +102,18 @@ fn add_tile<F: Real, const R: usize, const W: usize>(
             sums[1][j] += dy[j] * (x[j] - centre[j]);
         }
     }
-    let (plain, along) = (&mut plain[at..at + W], &mut along[at..at + W]);
-    for j in 0..W {
-        plain[j] += sums[0][j];
-        along[j] += sums[1][j];
+    let mut totals = [*tile::<F, W>(plain, at), *tile::<F, W>(along, at)];
+    for (totals, sums) in totals.iter_mut().zip(&sums) {
+        for j in 0..W {
+            totals[j] += sums[j];
+        }
     }
+    [*tile_mut(plain, at), *tile_mut(along, at)] = totals;
 }
 
 /// y = (x − centre)·scale + offset.
 #[inline(always)]
-pub(crate) fn map_columns<F: Real>(numbers: [&Columns<F>; 3], x: &[F], y: &mut [F]) {
+pub(crate) fn map_columns<F: Real>(numbers: [&[F]; 3], x: &[F], y: &mut [F]) {
     let width = y.len();
     let (x, [centre, scale, offset]) = (&x[..width], numbers.map(|numbers| &numbers[..width]));
     for j in 0..width {
@@ -135,7 +131,7 @@ pub(crate) fn map_plane<F: Real>([centre, scale, offset]: [F; 3], x: &[F], y: &m
 /// dx = scale·dy − (x − centre)·slope + offset.
 #[inline(always)]
 pub(crate) fn map_columns_back<F: Real>(
-    numbers: [&Columns<F>; 4],
+    numbers: [&[F]; 4],
     x: &[F],
     dy: &[F],
     dx: &mut [F],
@@ -166,5 +162,28 @@ pub(crate) fn map_plane_back<F: Real>(
         accumulate,
         #[inline(always)]
         |j: usize| (scale * dy[j] - (x[j] - centre) * slope) + offset,
+    );
+}
+
+/// dx = scale·dy.
+#[inline(always)]
+pub(crate) fn scale_columns<F: Real>(scale: &[F], dy: &[F], dx: &mut [F], accumulate: bool) {
+    let (scale, dy) = (&scale[..dx.len()], &dy[..dx.len()]);
+    write_or_add(
+        dx,
+        accumulate,
+        #[inline(always)]
+        |j: usize| scale[j] * dy[j],
+    );
+}
+
+#[inline(always)]
+pub(crate) fn scale_plane<F: Real>(scale: F, dy: &[F], dx: &mut [F], accumulate: bool) {
+    let dy = &dy[..dx.len()];
+    write_or_add(
+        dx,
+        accumulate,
+        #[inline(always)]
+        |j: usize| scale * dy[j],
     );
 }

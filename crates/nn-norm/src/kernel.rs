@@ -202,15 +202,37 @@ pub(crate) fn write_each<F: Real>(gradient: &mut Grad<'_, F>, f: impl Fn(usize) 
     }
 }
 
+/// The gradient is these elements in C order.
+pub(crate) fn write_slice<F: Real>(gradient: &mut Grad<'_, F>, from: &[F]) {
+    write_gradient(gradient, |target| {
+        let Some((target, accumulate)) = target else { return };
+        let from = &from[..target.len()];
+        dispatch(
+            #[inline(always)]
+            move || {
+                write_or_add(
+                    target,
+                    accumulate,
+                    #[inline(always)]
+                    |i: usize| from[i],
+                );
+            },
+        );
+    });
+}
+
 /// `target[i] = f(i)`, or `target[i] += f(i)`.
 #[inline(always)]
 pub(crate) fn write_or_add<F: Real>(target: &mut [F], accumulate: bool, f: impl Fn(usize) -> F) {
+    // Counted by a range, so that nothing is left of bounds checks, for the sake of which the last elements of each call
+    // would be taken one by one.
+    let all = 0..target.len();
     if accumulate {
-        for (i, to) in target.iter_mut().enumerate() {
+        for (i, to) in all.zip(target) {
             *to += f(i);
         }
     } else {
-        for (i, to) in target.iter_mut().enumerate() {
+        for (i, to) in all.zip(target) {
             *to = f(i);
         }
     }

@@ -70,6 +70,7 @@ pub(crate) struct Change<F> {
 
 impl<F: Real> Change<F> {
     /// The new mean and variance less the old ones.
+    #[inline(always)]
     pub(crate) fn of(self, mean: F, variance: F, batch_mean: F, batch_variance: F) -> [F; 2] {
         let delta = batch_mean - mean;
         let variance =
