@@ -12,6 +12,7 @@ pub use slices::{dot, max_value, sum, sum_squares};
 mod operations {
     pub(crate) mod activation;
     pub(crate) mod binary;
+    pub(crate) mod conv;
     pub(crate) mod gemm;
     pub(crate) mod kernel;
     pub(crate) mod linear;
@@ -27,7 +28,7 @@ mod operations {
     pub(crate) mod unary;
 
     pub use {
-        activation::*, binary::*, gemm::*, linear::*, matmul::*, movement::*, pool::*, pool_average::*,
+        activation::*, binary::*, conv::*, gemm::*, linear::*, matmul::*, movement::*, pool::*, pool_average::*,
         pool_max::*, reduce::*, softmax::*, unary::*,
     };
 }

@@ -10,9 +10,10 @@ use std::fmt::Debug;
 use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, ValueError, View, ViewMut};
 
 use crate::{
-    Abs, Activation, AdaptiveAvgPool, AdaptiveMaxPool, Add, AddScalar, AvgPool, Clamp, Concat, Div, Exp,
-    GatherRows, Linear, Ln, LogSoftmax, LogSumExp, MatMul, Max, MaxPool, Maximum, Mean, Minimum, Mul,
-    MulScalar, Neg, Powf, Reciprocal, Reshape, Slice, Softmax, Sqrt, Square, Sub, Sum, Transpose,
+    Abs, Activation, AdaptiveAvgPool, AdaptiveMaxPool, Add, AddScalar, AvgPool, Clamp, Concat, Conv,
+    ConvTranspose, Div, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp, MatMul, Max, MaxPool, Maximum,
+    Mean, Minimum, Mul, MulScalar, Neg, Powf, Reciprocal, Reshape, Slice, Softmax, Sqrt, Square, Sub, Sum,
+    Transpose,
 };
 
 /// The methods of [`Op`], as an operation of this crate implements them.
@@ -120,6 +121,10 @@ operations!(
     AddScalar,
     AvgPool<1>,
     AvgPool<2>,
+    Conv<1>,
+    Conv<2>,
+    ConvTranspose<1>,
+    ConvTranspose<2>,
     Clamp,
     Concat,
     Div,

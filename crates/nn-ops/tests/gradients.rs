@@ -1,6 +1,7 @@
 //! The list of all operations, and the checks that every one of them must pass: its gradient and the properties of
 //! `nn_gradcheck::properties` over random shapes and memory layouts, and the same bits on any number of threads.
 
+mod convolutions;
 mod windows;
 
 use std::panic::AssertUnwindSafe;
@@ -34,6 +35,7 @@ fn table() -> Vec<Entry> {
     table.extend(reductions());
     table.extend(movements());
     table.extend(products());
+    table.extend(convolved());
     table.extend(pools());
     table
 }
@@ -367,6 +369,22 @@ fn pools() -> Vec<Entry> {
             &[AdaptiveAvgPool2d::new(5)],
             &two,
         ),
+    ]
+}
+
+fn convolved() -> Vec<Entry> {
+    use convolutions::{convolutions, transposed};
+
+    let image = [numbers(&[5, 12, 20, 30]), numbers(&[12, 4, 3, 5]), numbers(&[12])];
+    let line = [numbers(&[5, 20, 200]), numbers(&[20, 20, 5]), numbers(&[20])];
+    let plane =
+        Conv::<2> { groups: 3, activation: Activation::Relu, padding: [[1, 1]; 2], ..Conv::default() };
+    let larger = ConvTranspose::<2> { groups: 3, stride: [2, 1], ..ConvTranspose::default() };
+    vec![
+        entry("Conv<1>", convolutions::<1>(), &[Conv::<1>::default()], &line),
+        entry("Conv<2>", convolutions::<2>(), &[plane], &image),
+        entry("ConvTranspose<1>", transposed::<1>(), &[ConvTranspose::<1>::default()], &line),
+        entry("ConvTranspose<2>", transposed::<2>(), &[larger], &image),
     ]
 }
 

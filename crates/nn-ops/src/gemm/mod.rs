@@ -15,7 +15,9 @@ use nn_core::Real;
 
 use crate::simd::{self, Isa};
 use drive::{Done, Problem, run};
-use vector::{MulAdd, Portable, Simd};
+pub(crate) use vector::{MulAdd, Portable, Simd};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
 
 /// Multiplications from which on a product is worth a second thread.
 const PARALLEL: usize = 1 << 22;

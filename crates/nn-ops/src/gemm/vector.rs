@@ -1,5 +1,7 @@
 //! The vector operations that the product is written in, and their portable version.
 
+use std::mem::MaybeUninit;
+
 use nn_core::Real;
 
 /// Vectors of `LANES` numbers on one instruction set.
@@ -7,7 +9,7 @@ use nn_core::Real;
 /// # Safety
 /// All functions may be called only on machines that have the instruction set, and [`Simd::enter`] must stand
 /// around the others. Pointers must be valid for the elements read or written; they need no alignment.
-pub(super) trait Simd<T: Real>: 'static {
+pub(crate) trait Simd<T: Real>: 'static {
     /// A vector.
     type V: Copy;
     /// Numbers in a vector.
@@ -27,6 +29,22 @@ pub(super) trait Simd<T: Real>: 'static {
     unsafe fn store(to: *mut T, x: Self::V);
     /// Writes the first `count` lanes.
     unsafe fn store_first(to: *mut T, x: Self::V, count: usize);
+    /// Writes the lanes whose bits are set, one after another.
+    #[inline(always)]
+    unsafe fn store_chosen(to: *mut T, x: Self::V, lanes: u32) {
+        // SAFETY: no vector has more than 16 lanes; the caller vouches for the elements written.
+        unsafe {
+            let mut buffer = MaybeUninit::<[T; 16]>::uninit();
+            let buffer = buffer.as_mut_ptr().cast::<T>();
+            Self::store(buffer, x);
+            let (mut lanes, mut to) = (lanes, to);
+            while lanes != 0 {
+                *to = *buffer.add(lanes.trailing_zeros() as usize);
+                to = to.add(1);
+                lanes &= lanes - 1;
+            }
+        }
+    }
     /// a·b.
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// a·b + c; one rounding where the instruction set can.
@@ -38,7 +56,7 @@ pub(super) trait Simd<T: Real>: 'static {
 }
 
 /// Arrays of four, whose loops the compiler vectorises for any target.
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 const LANES: usize = 4;
 
@@ -48,7 +66,7 @@ fn multiply_add<T: Real + MulAdd>(a: T, b: T, c: T) -> T {
     if cfg!(any(target_arch = "aarch64", target_feature = "fma")) { a.fused(b, c) } else { a * b + c }
 }
 
-pub(super) trait MulAdd {
+pub(crate) trait MulAdd {
     fn fused(self, b: Self, c: Self) -> Self;
 }
 

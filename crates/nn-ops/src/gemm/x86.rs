@@ -8,10 +8,10 @@ use std::arch::x86_64::*;
 use super::vector::Simd;
 
 /// AVX-512: 32 registers of 512 bits, and masks.
-pub(super) struct Avx512;
+pub(crate) struct Avx512;
 
 /// AVX2 and FMA: 16 registers of 256 bits.
-pub(super) struct Avx2;
+pub(crate) struct Avx2;
 
 impl Simd<f32> for Avx512 {
     type V = __m512;
@@ -54,6 +54,16 @@ impl Simd<f32> for Avx512 {
         // SAFETY: the caller vouches for the instruction set and the pointers.
         unsafe {
             _mm512_mask_storeu_ps(to, first_f32(count), x);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_chosen(to: *mut f32, x: __m512, lanes: u32) {
+        // SAFETY: the caller vouches for the instruction set and the pointers.
+        unsafe {
+            let lanes = lanes as __mmask16;
+            let (count, x) = (lanes.count_ones() as usize, _mm512_maskz_compress_ps(lanes, x));
+            Self::store_first(to, x, count);
         }
     }
 
@@ -137,6 +147,16 @@ impl Simd<f64> for Avx512 {
         // SAFETY: the caller vouches for the instruction set and the pointers.
         unsafe {
             _mm512_mask_storeu_pd(to, first_f64(count), x);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_chosen(to: *mut f64, x: __m512d, lanes: u32) {
+        // SAFETY: the caller vouches for the instruction set and the pointers.
+        unsafe {
+            let lanes = lanes as __mmask8;
+            let (count, x) = (lanes.count_ones() as usize, _mm512_maskz_compress_pd(lanes, x));
+            Self::store_first(to, x, count);
         }
     }
 

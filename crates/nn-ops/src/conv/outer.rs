@@ -1,0 +1,210 @@
+//! The innermost loop of a weight's gradient: taps by channels, in registers, summed over positions.
+//!
+//! The channels of dy lie along the vectors, so that no lane is lost to the edge of an image; the elements of x are read
+//! one by one, from the [window](super::window).
+
+use std::ops::Range;
+
+use nn_core::Real;
+
+use super::tile::blocks;
+use crate::gemm::Simd;
+
+/// Taps in the largest tile, where there are 32 registers, and where there are 16.
+const TAPS: [usize; 2] = [12, 6];
+
+/// sums[k, c] += Σ over positions p of source[p + taps[k]]·dy[p, c], for one sample.
+pub(super) struct OuterProducts<'a, T> {
+    pub(super) taps: &'a [u32],
+    pub(super) source: &'a [T],
+    /// Elements of the source from one row of positions to the next.
+    pub(super) source_row: usize,
+    /// Rows and columns of positions.
+    pub(super) positions: [usize; 2],
+    /// Rows of `width` channels, one for each position.
+    pub(super) dy: &'a [T],
+    /// Channels, filled up to whole vectors.
+    pub(super) width: usize,
+    /// Whether `sums` holds sums already.
+    pub(super) accumulate: bool,
+    pub(super) sums: &'a mut [T],
+}
+
+/// Taps by vectors of channels.
+struct Tile<'a, T> {
+    taps: &'a [u32],
+    whole: &'a OuterProducts<'a, T>,
+    dy: *const T,
+    sums: *mut T,
+}
+
+impl<T: Real> OuterProducts<'_, T> {
+    /// Adds the products of all positions.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set.
+    ///
+    /// # Panics
+    /// When the slices are shorter than the shapes.
+    pub(super) unsafe fn run<S: Simd<T>>(self) {
+        let [rows, cols] = self.positions;
+        let furthest = self.taps.iter().max().map_or(0, |&tap| tap as usize);
+        if rows * cols > 0 {
+            let last = (rows - 1) * self.source_row + cols - 1 + furthest;
+            assert!(last < self.source.len(), "a source for all positions");
+        }
+        assert!(rows * cols * self.width <= self.dy.len(), "channels at all positions");
+        assert!(self.taps.len() * self.width <= self.sums.len(), "sums for all taps");
+        assert!(self.width.is_multiple_of(S::LANES), "whole vectors of channels");
+        let sums = self.sums.as_mut_ptr();
+        for taps in blocks(self.taps.len(), TAPS[usize::from(S::ROWS <= 6)]) {
+            for channels in blocks(self.width / S::LANES, 2) {
+                let first = channels.start * S::LANES;
+                // SAFETY: the tile lies within what was checked above.
+                unsafe {
+                    let tile = Tile {
+                        taps: &self.taps[taps.clone()],
+                        whole: &self,
+                        dy: self.dy.as_ptr().add(first),
+                        sums: sums.add(taps.start * self.width + first),
+                    };
+                    tile.run::<S>(taps.len(), channels);
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> Tile<'_, T> {
+    unsafe fn run<S: Simd<T>>(&self, taps: usize, channels: Range<usize>) {
+        // SAFETY: the caller vouches.
+        unsafe {
+            match channels.len() {
+                1 => self.of_width::<S, 1>(taps),
+                _ => self.of_width::<S, 2>(taps),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn of_width<S: Simd<T>, const W: usize>(&self, taps: usize) {
+        // SAFETY: the caller vouches.
+        unsafe {
+            match taps {
+                1 => self.enter::<S, 1, W>(),
+                2 => self.enter::<S, 2, W>(),
+                3 => self.enter::<S, 3, W>(),
+                4 => self.enter::<S, 4, W>(),
+                5 => self.enter::<S, 5, W>(),
+                6 => self.enter::<S, 6, W>(),
+                _ => {
+                    if S::ROWS > 6 {
+                        match taps {
+                            7 => self.enter::<S, 7, W>(),
+                            8 => self.enter::<S, 8, W>(),
+                            9 => self.enter::<S, 9, W>(),
+                            10 => self.enter::<S, 10, W>(),
+                            11 => self.enter::<S, 11, W>(),
+                            _ => self.enter::<S, 12, W>(),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn enter<S: Simd<T>, const K: usize, const W: usize>(&self) {
+        // SAFETY: the caller vouches.
+        unsafe {
+            S::enter(
+                #[inline(always)]
+                || {
+                    let sums = self.multiply::<S, K, W>();
+                    for (k, sums) in sums.into_iter().enumerate() {
+                        for (j, sum) in sums.into_iter().enumerate() {
+                            let to = self.sums.add(k * self.whole.width + j * S::LANES);
+                            let one = S::splat(T::one());
+                            S::store(
+                                to,
+                                if self.whole.accumulate { S::fma(one, sum, S::load(to)) } else { sum },
+                            );
+                        }
+                    }
+                },
+            );
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<S: Simd<T>, const K: usize, const W: usize>(&self) -> [[S::V; W]; K] {
+        // SAFETY: the caller vouches.
+        unsafe {
+            let mut sums = [[S::splat(T::zero()); W]; K];
+            let [rows, cols] = self.whole.positions;
+            let mut dy = self.dy;
+            for row in 0..rows {
+                let source = self.whole.source.as_ptr().add(row * self.whole.source_row);
+                let x: [*const T; K] =
+                    std::array::from_fn(|k| source.add(*self.taps.get_unchecked(k) as usize));
+                for col in 0..cols {
+                    let g: [S::V; W] = std::array::from_fn(|j| S::load(dy.add(j * S::LANES)));
+                    for (sums, x) in sums.iter_mut().zip(&x) {
+                        let x = S::splat(*x.add(col));
+                        for (sum, &g) in sums.iter_mut().zip(&g) {
+                            *sum = S::fma(x, g, *sum);
+                        }
+                    }
+                    dy = dy.wrapping_add(self.whole.width);
+                }
+            }
+            sums
+        }
+    }
+}
+
+/// Planes of channels as rows of channels, one for each position.
+pub(super) struct Transposition<'a, T> {
+    /// Channels of `positions` elements, and as many more as fill up `width`, of any value.
+    pub(super) planes: &'a [T],
+    pub(super) positions: usize,
+    /// Channels, filled up to whole vectors.
+    pub(super) width: usize,
+    pub(super) rows: &'a mut [T],
+}
+
+impl<T: Real> Transposition<'_, T> {
+    /// Copies all elements.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set.
+    ///
+    /// # Panics
+    /// When the slices are shorter than the shapes.
+    pub(super) unsafe fn run<S: Simd<T>>(self) {
+        let Transposition { planes, positions, width, rows } = self;
+        assert!(positions * width <= planes.len().min(rows.len()), "room for all channels at all positions");
+        assert!(width.is_multiple_of(S::LANES), "whole vectors of channels");
+        let whole = positions - positions % S::LANES;
+        let (from, to) = (planes.as_ptr(), rows.as_mut_ptr());
+        // SAFETY: whole blocks lie within both slices, and so do the remaining positions.
+        unsafe {
+            S::enter(
+                #[inline(always)]
+                || {
+                    for p in (0..whole).step_by(S::LANES) {
+                        for c in (0..width).step_by(S::LANES) {
+                            let from = from.add(c * positions + p);
+                            S::transpose(from, positions as isize, to.add(p * width + c), width as isize);
+                        }
+                    }
+                    for p in whole..positions {
+                        for c in 0..width {
+                            *to.add(p * width + c) = *from.add(c * positions + p);
+                        }
+                    }
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The innermost loop of a convolution: channels by positions, in registers.
+//!
+//! The positions lie along the vectors. What a weight is multiplied with at neighbouring positions lies side by side in
+//! the [window](super::window), so vectors are read from where the sample lies, at an offset for each weight; nothing is
+//! unrolled into columns.
+
+use nn_core::Real;
+
+use crate::gemm::Simd;
+
+/// Vectors of positions in the largest tile.
+pub(super) const VECTORS: usize = 3;
+
+/// Channels in the largest tile: with three vectors each they leave room for one row of the sample and a weight.
+pub(super) fn tile_channels(gemm_rows: usize) -> usize {
+    if gemm_rows > 6 { 8 } else { 4 }
+}
+
+/// Where each vector is read and written, and which of its lanes are positions of the result.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vectors<'a> {
+    pub(super) from: &'a [u32],
+    pub(super) to: &'a [u32],
+    pub(super) lanes: &'a [u32],
+}
+
+impl<'a> Vectors<'a> {
+    fn part(&self, start: usize, end: usize) -> Vectors<'a> {
+        Vectors { from: &self.from[start..end], to: &self.to[start..end], lanes: &self.lanes[start..end] }
+    }
+}
+
+/// y[c, p] = bias[c] + Σₖ weights[k, c]·source[p + taps[k]] for some channels of one sample.
+pub(super) struct Correlation<'a, T> {
+    /// Offsets of what each weight is multiplied with.
+    pub(super) taps: &'a [u32],
+    /// For each block of channels, as [`blocks`] makes them, rows of one weight for each channel.
+    pub(super) weights: &'a [T],
+    pub(super) channels: usize,
+    pub(super) bias: Option<&'a [T]>,
+    pub(super) source: &'a [T],
+    pub(super) vectors: Vectors<'a>,
+    /// Channels of `plane` elements.
+    pub(super) target: &'a mut [T],
+    pub(super) plane: usize,
+}
+
+/// The channels of each tile: as even as they can be, at most `most`.
+pub(super) fn blocks(channels: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let count = channels.div_ceil(most);
+    (0..count).map(move |i| channels * i / count..channels * (i + 1) / count)
+}
+
+/// A tile: `channels` × `vectors`.
+struct Tile<'a, T> {
+    taps: &'a [u32],
+    weights: *const T,
+    bias: *const T,
+    source: *const T,
+    vectors: Vectors<'a>,
+    target: *mut T,
+    plane: usize,
+}
+
+impl<T: Real> Correlation<'_, T> {
+    /// Computes all channels at all positions.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set.
+    ///
+    /// # Panics
+    /// When a vector would reach beyond the source or the target.
+    pub(super) unsafe fn run<S: Simd<T>>(self) {
+        let count = self.vectors.from.len();
+        let (Some(read), Some(written)) = (self.vectors.from.iter().max(), self.vectors.to.iter().max())
+        else {
+            return;
+        };
+        let furthest = self.taps.iter().max().map_or(0, |&tap| tap as usize);
+        let last = *written as usize + self.vectors.lanes[count - 1].count_ones() as usize;
+        assert!(*read as usize + furthest + S::LANES <= self.source.len(), "a source for all vectors");
+        assert!(last <= self.plane && self.channels * self.plane <= self.target.len(), "a target for all");
+        assert!(self.channels * self.taps.len() <= self.weights.len(), "weights for all");
+        assert!(self.bias.is_none_or(|bias| bias.len() == self.channels), "a bias for each channel");
+        let groups = count.div_ceil(VECTORS);
+        for i in 0..groups {
+            let vectors = self.vectors.part(count * i / groups, count * (i + 1) / groups);
+            for channels in blocks(self.channels, tile_channels(S::ROWS)) {
+                let first = channels.start;
+                // SAFETY: the tile lies within what was checked above.
+                unsafe {
+                    let tile = Tile {
+                        taps: self.taps,
+                        weights: self.weights.as_ptr().add(first * self.taps.len()),
+                        bias: self.bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(first)),
+                        source: self.source.as_ptr(),
+                        vectors,
+                        target: self.target.as_mut_ptr().add(first * self.plane),
+                        plane: self.plane,
+                    };
+                    tile.run::<S>(channels.len());
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> Tile<'_, T> {
+    unsafe fn run<S: Simd<T>>(&self, channels: usize) {
+        // SAFETY: the caller vouches.
+        unsafe {
+            match self.vectors.from.len() {
+                1 => self.of_width::<S, 1>(channels),
+                2 => self.of_width::<S, 2>(channels),
+                _ => self.of_width::<S, VECTORS>(channels),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn of_width<S: Simd<T>, const W: usize>(&self, channels: usize) {
+        // SAFETY: the caller vouches.
+        unsafe {
+            match channels {
+                1 => self.enter::<S, 1, W>(),
+                2 => self.enter::<S, 2, W>(),
+                3 => self.enter::<S, 3, W>(),
+                4 => self.enter::<S, 4, W>(),
+                _ => {
+                    if S::ROWS > 6 {
+                        match channels {
+                            5 => self.enter::<S, 5, W>(),
+                            6 => self.enter::<S, 6, W>(),
+                            7 => self.enter::<S, 7, W>(),
+                            _ => self.enter::<S, 8, W>(),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn enter<S: Simd<T>, const C: usize, const W: usize>(&self) {
+        // SAFETY: the caller vouches.
+        unsafe {
+            S::enter(
+                #[inline(always)]
+                || {
+                    let sums = self.multiply::<S, C, W>();
+                    self.write::<S, C, W>(&sums);
+                },
+            );
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<S: Simd<T>, const C: usize, const W: usize>(&self) -> [[S::V; W]; C] {
+        // SAFETY: the caller vouches.
+        unsafe {
+            let mut sums = [[S::splat(T::zero()); W]; C];
+            if !self.bias.is_null() {
+                for (c, sums) in sums.iter_mut().enumerate() {
+                    *sums = [S::splat(*self.bias.add(c)); W];
+                }
+            }
+            let from: [*const T; W] =
+                std::array::from_fn(|j| self.source.add(*self.vectors.from.get_unchecked(j) as usize));
+            let mut weights = self.weights;
+            for &tap in self.taps {
+                let x: [S::V; W] = std::array::from_fn(|j| S::load(from[j].add(tap as usize)));
+                for (c, sums) in sums.iter_mut().enumerate() {
+                    let w = S::splat(*weights.add(c));
+                    for (sum, &x) in sums.iter_mut().zip(&x) {
+                        *sum = S::fma(w, x, *sum);
+                    }
+                }
+                weights = weights.add(C);
+            }
+            sums
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn write<S: Simd<T>, const C: usize, const W: usize>(&self, sums: &[[S::V; W]; C]) {
+        for j in 0..W {
+            let (to, lanes) = (self.vectors.to[j] as usize, self.vectors.lanes[j]);
+            let count = lanes.count_ones() as usize;
+            for (c, sums) in sums.iter().enumerate() {
+                // SAFETY: the caller vouches.
+                unsafe {
+                    let to = self.target.add(c * self.plane + to);
+                    if count == S::LANES {
+                        S::store(to, sums[j]);
+                    } else if lanes & (lanes + 1) == 0 {
+                        S::store_first(to, sums[j], count);
+                    } else {
+                        S::store_chosen(to, sums[j], lanes);
+                    }
+                }
+            }
+        }
+    }
+}
