@@ -177,8 +177,8 @@ impl<F: Real> Body<F> for Maximum {
         grads: &mut [Grad<'_, F>],
     ) {
         let (x, y) = (io.input(0), io.input(1));
-        sum_grad([&dz, &x, &y], &mut grads[0], |[d, x, y]| d * share(y, x));
-        sum_grad([&dz, &x, &y], &mut grads[1], |[d, x, y]| d * share(x, y));
+        lower_grad([&dz, &y, &x], &mut grads[0]);
+        lower_grad([&dz, &x, &y], &mut grads[1]);
     }
 }
 
@@ -204,9 +204,14 @@ impl<F: Real> Body<F> for Minimum {
         grads: &mut [Grad<'_, F>],
     ) {
         let (x, y) = (io.input(0), io.input(1));
-        sum_grad([&dz, &x, &y], &mut grads[0], |[d, x, y]| d * share(x, y));
-        sum_grad([&dz, &x, &y], &mut grads[1], |[d, x, y]| d * share(y, x));
+        lower_grad([&dz, &x, &y], &mut grads[0]);
+        lower_grad([&dz, &y, &x], &mut grads[1]);
     }
+}
+
+/// The gradient of the one that counts where a < b, from [d, a, b].
+fn lower_grad<F: Real>(inputs: [&View<'_, F>; 3], grad: &mut Grad<'_, F>) {
+    sum_grad(inputs, grad, |[d, a, b]| d * share(a, b));
 }
 
 /// 0 where a > b, ½ where they are equal, else 1: also where one is NaN.

@@ -23,6 +23,7 @@ mod operations {
     pub(crate) mod pool_average;
     pub(crate) mod pool_max;
     pub(crate) mod reduce;
+    pub(crate) mod rows;
     pub(crate) mod shapes;
     pub(crate) mod softmax;
     pub(crate) mod unary;

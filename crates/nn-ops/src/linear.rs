@@ -1,9 +1,10 @@
 //! The linear layer: product, bias and activation in one operation.
 
-use ndarray::{ArrayBase, ArrayView2, ArrayViewMut2, Axis, Data, Ix2, IxDyn};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, Ix2};
 use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut, shape};
 
 use crate::operation::Body;
+use crate::rows::{blocks, for_blocks_mut};
 use crate::{Activation, gemm};
 
 /// y = activation(x·Wᵀ + b).
@@ -201,59 +202,4 @@ fn contiguous<'a, F: Real>(vector: &'a View<'_, F>, spare: &'a mut [F]) -> &'a [
             spare
         }
     }
-}
-
-/// The leading axes of an array folded into rows: one matrix where the memory layout allows it, else one for each
-/// index of the axes before the last two; each with the number of its first row.
-fn blocks<'a, F: Real>(array: &View<'a, F>) -> impl Iterator<Item = (usize, ArrayView2<'a, F>)> {
-    let (count, rows) = block_shape(array);
-    let array = array.clone();
-    (0..count).map(move |i| (i * rows, nth_block(array.clone(), i)))
-}
-
-/// As [`blocks`], for writing.
-fn for_blocks_mut<F: Real>(mut array: ViewMut<'_, F>, mut run: impl FnMut(usize, ArrayViewMut2<'_, F>)) {
-    let (count, rows) = block_shape(&array);
-    for i in 0..count {
-        run(i * rows, nth_block(array.view_mut(), i));
-    }
-}
-
-/// Whether all leading axes fold into rows without a copy.
-fn is_one_block<S: Data>(array: &ArrayBase<S, IxDyn>) -> bool {
-    array.ndim() <= 2 || array.is_standard_layout()
-}
-
-/// How many blocks an array falls into, and how many rows each has.
-fn block_shape<S: Data>(array: &ArrayBase<S, IxDyn>) -> (usize, usize) {
-    let shape = array.shape();
-    let rows = shape::size(&shape[..shape.len() - 1]);
-    if is_one_block(array) {
-        (1, rows)
-    } else {
-        let inner = shape[shape.len() - 2];
-        (rows.checked_div(inner).unwrap_or(0), inner)
-    }
-}
-
-/// The `i`-th block of an array.
-fn nth_block<S: Data>(mut array: ArrayBase<S, IxDyn>, mut i: usize) -> ArrayBase<S, Ix2> {
-    let matrix = "two axes";
-    if array.ndim() == 1 {
-        return array.insert_axis(Axis(0)).into_dimensionality().expect(matrix);
-    }
-    if is_one_block(&array) {
-        let columns = array.shape()[array.ndim() - 1];
-        let rows = shape::size(&array.shape()[..array.ndim() - 1]);
-        return match array.ndim() {
-            2 => array.into_dimensionality().expect(matrix),
-            _ => array.into_shape_with_order((rows, columns)).expect("rows one after another"),
-        };
-    }
-    while array.ndim() > 2 {
-        let inner = shape::size(&array.shape()[1..array.ndim() - 2]);
-        array = array.index_axis_move(Axis(0), i / inner);
-        i %= inner;
-    }
-    array.into_dimensionality().expect(matrix)
 }

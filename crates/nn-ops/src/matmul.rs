@@ -5,6 +5,7 @@ use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut};
 
 use crate::gemm;
 use crate::operation::Body;
+use crate::rows::fold;
 
 /// C = A·B, for one pair of matrices or a batch of them.
 ///
@@ -88,8 +89,8 @@ impl MatMul {
     /// C ← A·B.
     fn forward_into<F: Real>(&self, a: &View<'_, F>, b: &View<'_, F>, mut c: ViewMut<'_, F>) {
         if self.can_fold(a, b) {
-            match fold_mut(c) {
-                Ok(c) => return gemm(F::one(), rows_of(a), oriented(b, self.transpose_b), F::zero(), c),
+            match fold(c) {
+                Ok(c) => return gemm(F::one(), folded(a), oriented(b, self.transpose_b), F::zero(), c),
                 Err(original) => c = original,
             }
         }
@@ -106,8 +107,8 @@ impl MatMul {
     /// dA ← dC·Bᵀ + beta·dA.
     fn backward_a<F: Real>(&self, d_c: &View<'_, F>, b: &View<'_, F>, beta: F, mut d_a: ViewMut<'_, F>) {
         if self.can_fold(d_c, b) {
-            match fold_mut(d_a) {
-                Ok(d_a) => return gemm(F::one(), rows_of(d_c), oriented(b, !self.transpose_b), beta, d_a),
+            match fold(d_a) {
+                Ok(d_a) => return gemm(F::one(), folded(d_c), oriented(b, !self.transpose_b), beta, d_a),
                 Err(original) => d_a = original,
             }
         }
@@ -129,7 +130,7 @@ impl MatMul {
         }
         if d_b.ndim() == 2 && !self.transpose_a && a.is_standard_layout() && d_c.is_standard_layout() {
             let target = oriented_mut(d_b, self.transpose_b);
-            return gemm(F::one(), rows_of(a).reversed_axes(), rows_of(d_c), beta, target);
+            return gemm(F::one(), folded(a).reversed_axes(), folded(d_c), beta, target);
         }
         let is_shared = d_b.ndim() == 2;
         if is_shared && a.shape()[0] == 0 && beta == F::zero() {
@@ -188,23 +189,7 @@ fn oriented_mut<F: Real>(x: ViewMut<'_, F>, transposed: bool) -> ArrayViewMut2<'
     if transposed { matrix_mut(x).reversed_axes() } else { matrix_mut(x) }
 }
 
-/// Rows and columns of an array whose leading axes are taken as rows.
-fn folded_shape(shape: &[usize]) -> (usize, usize) {
-    let (cols, rows) = shape.split_last().expect("at least one axis");
-    (rows.iter().product(), *cols)
-}
-
 /// An array in standard layout as one matrix.
-fn rows_of<'a, F: Real>(x: &'a View<'_, F>) -> ArrayView2<'a, F> {
-    let shape = folded_shape(x.shape());
-    x.view().into_shape_with_order(shape).expect("an array in standard layout")
-}
-
-/// An array in standard layout as one matrix; otherwise the array back.
-fn fold_mut<F: Real>(x: ViewMut<'_, F>) -> Result<ArrayViewMut2<'_, F>, ViewMut<'_, F>> {
-    if !x.is_standard_layout() {
-        return Err(x);
-    }
-    let shape = folded_shape(x.shape());
-    Ok(x.into_shape_with_order(shape).expect("an array in standard layout"))
+fn folded<'a, F: Real>(x: &'a View<'_, F>) -> ArrayView2<'a, F> {
+    fold(x.view()).expect("an array in standard layout")
 }

@@ -104,6 +104,50 @@ fn by_rows<F: Real, const N: usize>(
     }
 }
 
+/// The forward pass: `rows` where rows along the axis lie one after another, else `anywhere`, which has two numbers
+/// per row to work with.
+fn forward<F: Real>(
+    along: isize,
+    x: &View<'_, F>,
+    mut output: ViewMut<'_, F>,
+    scratch: &mut [F],
+    rows: fn(&[F], &mut [F], usize),
+    anywhere: fn(&View<'_, F>, ViewMut<'_, F>, [ViewMut<'_, F>; 2]),
+) {
+    let axis = checked_axis(along, x.ndim());
+    if x.is_empty() {
+        return;
+    }
+    let width = x.len_of(Axis(axis));
+    if let Some((x, y)) = contiguous(axis, [x], &mut output) {
+        return by_rows(x, y, width, &|[x], y| rows(x, y, width));
+    }
+    let (max, total) = per_row(scratch, x.shape(), axis);
+    anywhere(x, output, [max, total]);
+}
+
+/// The backward pass from y and dy, likewise; here `anywhere` has one number per row.
+fn backward<F: Real>(
+    along: isize,
+    [y, dy]: [&View<'_, F>; 2],
+    grad: &mut Grad<'_, F>,
+    scratch: &mut [F],
+    rows: fn([&[F]; 2], &mut [F], usize),
+    anywhere: fn([&View<'_, F>; 2], &mut Grad<'_, F>, ViewMut<'_, F>),
+) {
+    let axis = checked_axis(along, y.ndim());
+    let Some((mut target, accumulate)) = grad.target() else { return };
+    if y.is_empty() {
+        return;
+    }
+    let width = y.len_of(Axis(axis));
+    if let (false, Some((inputs, dx))) = (accumulate, contiguous(axis, [y, dy], &mut target)) {
+        return by_rows(inputs, dx, width, &|inputs, dx| rows(inputs, dx, width));
+    }
+    let (total, _) = per_row(scratch, y.shape(), axis);
+    anywhere([y, dy], grad, total);
+}
+
 impl<F: Real> Body<F> for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
@@ -113,26 +157,8 @@ impl<F: Real> Body<F> for Softmax {
         outline("softmax", self.axis, inputs)
     }
 
-    fn forward(&self, _: &Step, inputs: &[View<'_, F>], mut output: ViewMut<'_, F>, memory: Memory<'_, F>) {
-        let x = &inputs[0];
-        let axis = checked_axis(self.axis, x.ndim());
-        if x.is_empty() {
-            return;
-        }
-        let width = x.len_of(Axis(axis));
-        if let Some((x, y)) = contiguous(axis, [x], &mut output) {
-            return by_rows(x, y, width, &|[x], y| softmax_rows(x, y, width));
-        }
-        let (mut max, mut total) = per_row(memory.scratch, x.shape(), axis);
-        reduce_plain(Combine::Max, x, max.view_mut());
-        map(
-            [x, &max.view()],
-            output.view_mut(),
-            #[inline(always)]
-            |[x, max]| (x - max).exp(),
-        );
-        reduce_plain(Combine::Sum, &output.view(), total.view_mut());
-        output.zip_mut_with(&total, |y, total| *y /= *total);
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
+        forward(self.axis, &inputs[0], output, memory.scratch, softmax_rows, softmax_anywhere);
     }
 
     fn backward(
@@ -143,19 +169,8 @@ impl<F: Real> Body<F> for Softmax {
         dy: View<'_, F>,
         dx: &mut [Grad<'_, F>],
     ) {
-        let y = io.output();
-        let axis = checked_axis(self.axis, y.ndim());
-        let Some((mut target, accumulate)) = dx[0].target() else { return };
-        if y.is_empty() {
-            return;
-        }
-        let width = y.len_of(Axis(axis));
-        if let (false, Some((inputs, dx))) = (accumulate, contiguous(axis, [&y, &dy], &mut target)) {
-            return by_rows(inputs, dx, width, &|[y, dy], dx| softmax_rows_back(y, dy, dx, width));
-        }
-        let (mut total, _) = per_row(memory.scratch, y.shape(), axis);
-        reduce(Combine::Sum, [&dy, &y], total.view_mut(), |[d, y]| d * y);
-        map_grad([&dy, &y, &total.view()], &mut dx[0], |[d, y, total]| y * (d - total));
+        let values = [&io.output(), &dy];
+        backward(self.axis, values, &mut dx[0], memory.scratch, softmax_rows_back, softmax_anywhere_back);
     }
 }
 
@@ -168,11 +183,36 @@ fn softmax_rows<F: Real>(x: &[F], y: &mut [F], width: usize) {
     }
 }
 
-fn softmax_rows_back<F: Real>(y: &[F], dy: &[F], dx: &mut [F], width: usize) {
+fn softmax_anywhere<F: Real>(
+    x: &View<'_, F>,
+    mut y: ViewMut<'_, F>,
+    [mut max, mut total]: [ViewMut<'_, F>; 2],
+) {
+    reduce_plain(Combine::Max, x, max.view_mut());
+    map(
+        [x, &max.view()],
+        y.view_mut(),
+        #[inline(always)]
+        |[x, max]| (x - max).exp(),
+    );
+    reduce_plain(Combine::Sum, &y.view(), total.view_mut());
+    y.zip_mut_with(&total, |y, total| *y /= *total);
+}
+
+fn softmax_rows_back<F: Real>([y, dy]: [&[F]; 2], dx: &mut [F], width: usize) {
     for ((y, dy), dx) in y.chunks_exact(width).zip(dy.chunks_exact(width)).zip(dx.chunks_exact_mut(width)) {
         let total = dot(y, dy);
         map_slices([y, dy], dx, move |[y, d]| y * (d - total));
     }
+}
+
+fn softmax_anywhere_back<F: Real>(
+    [y, dy]: [&View<'_, F>; 2],
+    dx: &mut Grad<'_, F>,
+    mut total: ViewMut<'_, F>,
+) {
+    reduce(Combine::Sum, [dy, y], total.view_mut(), |[d, y]| d * y);
+    map_grad([dy, y, &total.view()], dx, |[d, y, total]| y * (d - total));
 }
 
 /// y = x less the largest x of its row.
@@ -192,27 +232,8 @@ impl<F: Real> Body<F> for LogSoftmax {
         outline("log_softmax", self.axis, inputs)
     }
 
-    fn forward(&self, _: &Step, inputs: &[View<'_, F>], mut output: ViewMut<'_, F>, memory: Memory<'_, F>) {
-        let x = &inputs[0];
-        let axis = checked_axis(self.axis, x.ndim());
-        if x.is_empty() {
-            return;
-        }
-        let width = x.len_of(Axis(axis));
-        if let Some((x, y)) = contiguous(axis, [x], &mut output) {
-            return by_rows(x, y, width, &|[x], y| log_softmax_rows(x, y, width));
-        }
-        let (mut max, mut total) = per_row(memory.scratch, x.shape(), axis);
-        reduce_plain(Combine::Max, x, max.view_mut());
-        reduce(
-            Combine::Sum,
-            [x, &max.view()],
-            total.view_mut(),
-            #[inline(always)]
-            |[x, max]| (x - max).exp(),
-        );
-        total.mapv_inplace(F::ln);
-        map([x, &max.view(), &total.view()], output, |[x, max, ln_total]| x - max - ln_total);
+    fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
+        forward(self.axis, &inputs[0], output, memory.scratch, log_softmax_rows, log_softmax_anywhere);
     }
 
     fn backward(
@@ -223,39 +244,28 @@ impl<F: Real> Body<F> for LogSoftmax {
         dy: View<'_, F>,
         dx: &mut [Grad<'_, F>],
     ) {
-        let y = io.output();
-        let axis = checked_axis(self.axis, y.ndim());
-        let Some((mut target, accumulate)) = dx[0].target() else { return };
-        if y.is_empty() {
-            return;
-        }
-        let width = y.len_of(Axis(axis));
-        if let (false, Some((inputs, dx))) = (accumulate, contiguous(axis, [&y, &dy], &mut target)) {
-            return by_rows(inputs, dx, width, &|[y, dy], dx| log_softmax_rows_back(y, dy, dx, width));
-        }
-        let (mut total, _) = per_row(memory.scratch, y.shape(), axis);
-        reduce_plain(Combine::Sum, &dy, total.view_mut());
-        map_grad(
-            [&dy, &y, &total.view()],
-            &mut dx[0],
-            #[inline(always)]
-            |[d, y, total]| d - y.exp() * total,
-        );
+        let values = [&io.output(), &dy];
+        let (rows, anywhere) = (log_softmax_rows_back, log_softmax_anywhere_back);
+        backward(self.axis, values, &mut dx[0], memory.scratch, rows, anywhere);
     }
+}
+
+/// exp(y) of a group of rows, where it is no longer than the buffer.
+fn exponentials<'a, F: Real>(y: &[F], buffer: &'a mut [F; GROUP]) -> Option<&'a [F]> {
+    let e = buffer.get_mut(..y.len())?;
+    map_slices(
+        [y],
+        e,
+        #[inline(always)]
+        |[y]| y.exp(),
+    );
+    Some(e)
 }
 
 fn log_softmax_rows<F: Real>(x: &[F], y: &mut [F], width: usize) {
     subtract_max(x, y, width);
     let mut buffer = [F::zero(); GROUP];
-    let e = buffer.get_mut(..y.len()).map(|e| {
-        map_slices(
-            [y],
-            e,
-            #[inline(always)]
-            |[y]| y.exp(),
-        );
-        &*e
-    });
+    let e = exponentials(y, &mut buffer);
     for (i, y) in y.chunks_exact_mut(width).enumerate() {
         let total = match e {
             Some(e) => sum(&e[i * width..][..width]),
@@ -272,17 +282,26 @@ fn log_softmax_rows<F: Real>(x: &[F], y: &mut [F], width: usize) {
     }
 }
 
-fn log_softmax_rows_back<F: Real>(y: &[F], dy: &[F], dx: &mut [F], width: usize) {
+fn log_softmax_anywhere<F: Real>(
+    x: &View<'_, F>,
+    y: ViewMut<'_, F>,
+    [mut max, mut total]: [ViewMut<'_, F>; 2],
+) {
+    reduce_plain(Combine::Max, x, max.view_mut());
+    reduce(
+        Combine::Sum,
+        [x, &max.view()],
+        total.view_mut(),
+        #[inline(always)]
+        |[x, max]| (x - max).exp(),
+    );
+    total.mapv_inplace(F::ln);
+    map([x, &max.view(), &total.view()], y, |[x, max, ln_total]| x - max - ln_total);
+}
+
+fn log_softmax_rows_back<F: Real>([y, dy]: [&[F]; 2], dx: &mut [F], width: usize) {
     let mut buffer = [F::zero(); GROUP];
-    let e = buffer.get_mut(..y.len()).map(|e| {
-        map_slices(
-            [y],
-            e,
-            #[inline(always)]
-            |[y]| y.exp(),
-        );
-        &*e
-    });
+    let e = exponentials(y, &mut buffer);
     for (i, dx) in dx.chunks_exact_mut(width).enumerate() {
         let row = i * width..(i + 1) * width;
         let (y, dy) = (&y[row.clone()], &dy[row.clone()]);
@@ -297,4 +316,18 @@ fn log_softmax_rows_back<F: Real>(y: &[F], dy: &[F], dx: &mut [F], width: usize)
             ),
         }
     }
+}
+
+fn log_softmax_anywhere_back<F: Real>(
+    [y, dy]: [&View<'_, F>; 2],
+    dx: &mut Grad<'_, F>,
+    mut total: ViewMut<'_, F>,
+) {
+    reduce_plain(Combine::Sum, dy, total.view_mut());
+    map_grad(
+        [dy, y, &total.view()],
+        dx,
+        #[inline(always)]
+        |[d, y, total]| d - y.exp() * total,
+    );
 }
