@@ -32,12 +32,21 @@ pub enum Layout {
     Reversed,
     /// The inside of an array that is larger by one at both ends of every axis.
     Padded,
+    /// Column-major, and of the first axis and every second one after it backwards every second element.
+    Mixed,
 }
 
 impl Layout {
     /// All of them.
-    pub const ALL: [Layout; 6] =
-        [Layout::C, Layout::Fortran, Layout::Rotated, Layout::Strided, Layout::Reversed, Layout::Padded];
+    pub const ALL: [Layout; 7] = [
+        Layout::C,
+        Layout::Fortran,
+        Layout::Rotated,
+        Layout::Strided,
+        Layout::Reversed,
+        Layout::Padded,
+        Layout::Mixed,
+    ];
 
     /// The shape of the array in which one of this shape lies.
     fn base_shape(self, shape: &[usize]) -> Vec<usize> {
@@ -45,6 +54,7 @@ impl Layout {
             Layout::C | Layout::Fortran | Layout::Rotated | Layout::Reversed => shape.to_vec(),
             Layout::Strided => shape.iter().map(|n| 2 * n).collect(),
             Layout::Padded => shape.iter().map(|n| n + 2).collect(),
+            Layout::Mixed => shape.iter().enumerate().map(|(i, n)| n * (2 - i % 2)).collect(),
         }
     }
 
@@ -52,7 +62,7 @@ impl Layout {
     fn base<F: Real>(self, shape: &[usize], fill: F) -> ArrayD<F> {
         let shape = self.base_shape(shape);
         match self {
-            Layout::Fortran => ArrayD::from_elem(IxDyn(&shape).f(), fill),
+            Layout::Fortran | Layout::Mixed => ArrayD::from_elem(IxDyn(&shape).f(), fill),
             Layout::Rotated if !shape.is_empty() => {
                 let axes = shape.len();
                 let mut outermost_first = shape.clone();
@@ -64,13 +74,14 @@ impl Layout {
         }
     }
 
-    /// What to take of every axis of the base.
-    fn slice(self, axis_of_base: usize) -> Slice {
+    /// What to take of an axis of the base, which is so long.
+    fn slice(self, axis: usize, length: usize) -> Slice {
         match self {
             Layout::C | Layout::Fortran | Layout::Rotated => Slice::from(..),
+            Layout::Mixed => Slice::from(..).step_by(if axis % 2 == 0 { -2 } else { 1 }),
             Layout::Strided => Slice::from(..).step_by(2),
             Layout::Reversed => Slice::from(..).step_by(-1),
-            Layout::Padded => Slice::from(1..axis_of_base as isize - 1),
+            Layout::Padded => Slice::from(1..length as isize - 1),
         }
     }
 }
@@ -109,7 +120,7 @@ impl<F: Real> Laid<F> {
     pub fn view(&self) -> View<'_, F> {
         let mut view = self.base.view();
         for axis in 0..view.ndim() {
-            let slice = self.layout.slice(view.len_of(Axis(axis)));
+            let slice = self.layout.slice(axis, view.len_of(Axis(axis)));
             view.slice_axis_inplace(Axis(axis), slice);
         }
         view
@@ -120,7 +131,7 @@ impl<F: Real> Laid<F> {
         let layout = self.layout;
         let mut view = self.base.view_mut();
         for axis in 0..view.ndim() {
-            let slice = layout.slice(view.len_of(Axis(axis)));
+            let slice = layout.slice(axis, view.len_of(Axis(axis)));
             view.slice_axis_inplace(Axis(axis), slice);
         }
         view
@@ -274,6 +285,7 @@ mod tests {
             (Layout::Strided, [96, 16, 2]),
             (Layout::Reversed, [-12, -4, -1]),
             (Layout::Padded, [30, 6, 1]),
+            (Layout::Mixed, [-2, 4, -24]),
         ] {
             let mut laid = Laid::new(values.view(), layout);
             assert_eq!(laid.view().strides(), strides, "{layout:?}");

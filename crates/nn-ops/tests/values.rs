@@ -1,13 +1,45 @@
 //! The forward pass of every operation but the products against a naive formula, over random shapes and memory
 //! layouts. (`gradients.rs` proves the backward passes.)
 
-mod layouts;
-
-use layouts::{Laid, Lcg};
 use ndarray::{ArrayD, Axis, IxDyn, Zip, concatenate};
 use nn_core::{Memory, Op, Real, Step, View};
+use nn_gradcheck::strategies::{Laid, Layout};
 use nn_ops::*;
 use proptest::prelude::*;
+
+/// A linear congruential generator (Knuth's MMIX constants), enough to choose test inputs.
+struct Lcg(u64);
+
+impl Lcg {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    /// A whole number below `n`; 0 for `n` = 0.
+    fn below(&mut self, n: usize) -> usize {
+        self.next() as usize % n.max(1)
+    }
+
+    /// Numbers between −2 and 2.
+    fn array(&mut self, shape: &[usize]) -> ArrayD<f64> {
+        ArrayD::from_shape_simple_fn(IxDyn(shape), || self.next() as f64 / (1u64 << 29) as f64 - 2.0)
+    }
+
+    /// One in three is row-major.
+    fn layout(&mut self) -> Layout {
+        if self.below(3) == 0 { Layout::C } else { Layout::ALL[self.below(Layout::ALL.len())] }
+    }
+
+    /// The numbers below `n` in random order.
+    fn permutation(&mut self, n: usize) -> Vec<usize> {
+        let mut numbers: Vec<usize> = (0..n).collect();
+        for i in (1..n).rev() {
+            numbers.swap(i, self.below(i + 1));
+        }
+        numbers
+    }
+}
 
 /// An operation, inputs for it, and what it must give.
 struct Case {
@@ -239,11 +271,11 @@ fn check(case: &Case, rng: &mut Lcg) {
     let shapes: Vec<&[usize]> = inputs.iter().map(ndarray::ArrayBase::shape).collect();
     let outline = op.infer(&shapes).unwrap();
     assert_eq!(outline.shape, expected.shape(), "{label}");
-    let laid: Vec<_> = inputs.iter().map(|x| Laid::new(x, rng)).collect();
+    let laid: Vec<_> = inputs.iter().map(|x| Laid::new(x.view(), rng.layout())).collect();
     let views: Vec<_> = laid.iter().map(Laid::view).collect();
     let mut saved = vec![f64::NAN; outline.saved];
     let mut scratch = vec![f64::NAN; outline.scratch];
-    let mut output = Laid::filled(expected.shape(), f64::NAN, rng);
+    let mut output = Laid::filled(expected.shape(), f64::NAN, rng.layout());
     let memory = Memory { saved: &mut saved, scratch: &mut scratch };
     op.forward(&Step::default(), &views, output.view_mut(), memory);
     assert_close(label, &output.view(), &expected.view(), 1e-12);
