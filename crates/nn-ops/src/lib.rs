@@ -22,6 +22,7 @@ mod operations {
     pub(crate) mod pool;
     pub(crate) mod pool_average;
     pub(crate) mod pool_max;
+    pub(crate) mod recurrent;
     pub(crate) mod reduce;
     pub(crate) mod rows;
     pub(crate) mod shapes;
@@ -29,8 +30,8 @@ mod operations {
     pub(crate) mod unary;
 
     pub use {
-        activation::*, binary::*, conv::*, gemm::*, linear::*, matmul::*, movement::*, pool::*, pool_average::*,
-        pool_max::*, reduce::*, softmax::*, unary::*,
+        activation::*, binary::*, conv::*, gemm::*, linear::*, matmul::*, movement::*, pool::*,
+        pool_average::*, pool_max::*, recurrent::*, reduce::*, softmax::*, unary::*,
     };
 }
 #[cfg(feature = "operations")]

@@ -12,8 +12,8 @@ use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, ValueError,
 use crate::{
     Abs, Activation, AdaptiveAvgPool, AdaptiveMaxPool, Add, AddScalar, AvgPool, Clamp, Concat, Conv,
     ConvTranspose, Div, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp, MatMul, Max, MaxPool, Maximum,
-    Mean, Minimum, Mul, MulScalar, Neg, Powf, Reciprocal, Reshape, Slice, Softmax, Sqrt, Square, Sub, Sum,
-    Transpose,
+    Mean, Minimum, Mul, MulScalar, Neg, Powf, Reciprocal, Recurrent, Reshape, Slice, Softmax, Sqrt, Square,
+    Sub, Sum, Transpose,
 };
 
 /// The methods of [`Op`], as an operation of this crate implements them.
@@ -121,12 +121,12 @@ operations!(
     AddScalar,
     AvgPool<1>,
     AvgPool<2>,
+    Clamp,
+    Concat,
     Conv<1>,
     Conv<2>,
     ConvTranspose<1>,
     ConvTranspose<2>,
-    Clamp,
-    Concat,
     Div,
     Exp,
     GatherRows,
@@ -146,6 +146,7 @@ operations!(
     Neg,
     Powf,
     Reciprocal,
+    Recurrent,
     Reshape,
     Slice,
     Softmax,

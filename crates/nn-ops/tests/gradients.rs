@@ -2,6 +2,7 @@
 //! `nn_gradcheck::properties` over random shapes and memory layouts, and the same bits on any number of threads.
 
 mod convolutions;
+mod sequences;
 mod windows;
 
 use std::panic::AssertUnwindSafe;
@@ -37,6 +38,7 @@ fn table() -> Vec<Entry> {
     table.extend(products());
     table.extend(convolved());
     table.extend(pools());
+    table.extend(recurrents());
     table
 }
 
@@ -370,6 +372,22 @@ fn pools() -> Vec<Entry> {
             &two,
         ),
     ]
+}
+
+fn recurrents() -> Vec<Entry> {
+    let leaky = Cell::Leaky { leak: 0.3 };
+    let cells = [
+        ("Recurrent, tanh", Cell::Tanh),
+        ("Recurrent, ReLU", Cell::Relu),
+        ("Recurrent, leaky", leaky),
+        ("Recurrent, LSTM", Cell::Lstm),
+        ("Recurrent, GRU", Cell::Gru),
+    ];
+    let entry = |(name, cell)| {
+        let large = vec![sequences::large(cell, numbers)];
+        Entry { name, cases: sequences::recurrent(cell), large }
+    };
+    cells.map(entry).into()
 }
 
 fn convolved() -> Vec<Entry> {
