@@ -21,8 +21,8 @@ pub use nn_norm::{
 };
 pub use nn_ops::Activation;
 pub use nn_regularize::{
-    AlphaDropout, DropConnect, Dropout, FeatureAlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout,
-    StochasticDepth,
+    AlphaDropout, DropConnect, Dropout, FeatureAlphaDropout, GaussianDropout, GaussianNoise, Scheduled,
+    SpatialDropout, StochasticDepth,
 };
 pub use residual::Residual;
 pub use sequential::Sequential;

@@ -3,7 +3,7 @@
 use nn_core::{Mode, Op, Real};
 use nn_graph::Var;
 use nn_regularize::{
-    AlphaDropout, Dropout, FeatureAlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout,
+    AlphaDropout, Dropout, FeatureAlphaDropout, GaussianDropout, GaussianNoise, Scheduled, SpatialDropout,
     StochasticDepth,
 };
 
@@ -56,5 +56,21 @@ impl<F: Real> Module<F> for GaussianNoise {
 impl<F: Real> Module<F> for StochasticDepth {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         in_training(*self, scope, input)
+    }
+}
+
+/// Of these modules, with a rate that follows the step:
+///
+/// ```
+/// use nn_layers::{Dropout, Linear, Network, Scheduled, Sequential};
+///
+/// let dropout = Scheduled::new(|t| Dropout::new((t as f64 / 2000.0).min(0.5)))?;
+/// let network = Network::<f32>::new(Sequential::new().add(Linear::new(8)).add(dropout), &[3], 1)?;
+/// assert_eq!(network.output_shape(), [8]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<F: Real, M: Module<F> + Op<F> + Clone + 'static> Module<F> for Scheduled<M> {
+    fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
+        in_training(self.clone(), scope, input)
     }
 }

@@ -3,7 +3,8 @@
 use nn_layers::{
     Activation, AlphaDropout, BatchNorm, BatchRenorm, DropConnect, Dropout, FeatureAlphaDropout, Flatten,
     GaussianDropout, GaussianNoise, GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, Module,
-    Residual, RmsNorm, Sequential, SpatialDropout, SpectralNorm, StochasticDepth, WeightStandardization,
+    Residual, RmsNorm, Scheduled, Sequential, SpatialDropout, SpectralNorm, StochasticDepth,
+    WeightStandardization,
 };
 
 const LINEAR: [&str; 2] = ["weight", "bias"];
@@ -35,6 +36,7 @@ pub(crate) fn list() -> Vec<Member> {
         ("GaussianDropout", Box::new(GaussianDropout::new(0.3).unwrap()), &[]),
         ("GaussianNoise", Box::new(GaussianNoise::new(0.3).unwrap()), &[]),
         ("StochasticDepth", Box::new(StochasticDepth::new(0.5).unwrap()), &[]),
+        ("Scheduled", Box::new(Scheduled::new(|t| Dropout::new(0.9 / (t + 1) as f64)).unwrap()), &[]),
         ("DropConnect", Box::new(Linear::new(5).weight_transform(DropConnect::new(0.3).unwrap())), &LINEAR),
         (
             "WeightStandardization",
