@@ -281,6 +281,11 @@ fn early_stopping_counts_epochs_without_improvement() {
         [Improved, Waiting(1), Improved, Waiting(1), Stop]
     );
     assert!(stopping.should_stop() && stopping.best() == Some(0.6) && stopping.best_epoch() == Some(2));
+    let mut stopping = EarlyStopping::new(2).unwrap().maximize().min_delta(0.1).unwrap();
+    assert_eq!(
+        [0.5, 0.59, 0.61, 0.7].map(|a| stopping.observe(a)),
+        [Improved, Waiting(1), Improved, Waiting(1)]
+    );
 }
 
 #[test]
@@ -305,8 +310,23 @@ fn early_stopping_is_saved_and_goes_on() {
         }
         assert_eq!(resumed, whole);
     }
-    let mut w = [1.0f64];
-    assert!(!BestWeights::new().restore(&mut w) && w == [1.0]);
+}
+
+#[test]
+fn the_best_weights_are_those_kept_last() {
+    let (mut best, mut w) = (BestWeights::new(), [1.0f64, 2.0]);
+    assert!(!best.restore(&mut w) && w == [1.0, 2.0] && best.get().is_none());
+    best.keep(&[3.0, 4.0]);
+    best.keep(&[5.0, 6.0]);
+    assert!(best.restore(&mut w) && w == [5.0, 6.0] && best.get() == Some(&[5.0, 6.0][..]));
+}
+
+#[test]
+#[should_panic(expected = "best weights: 1 were kept, 2 are to be restored")]
+fn as_many_weights_are_restored_as_were_kept() {
+    let mut best = BestWeights::new();
+    best.keep(&[1.0f32]);
+    best.restore(&mut [0.0; 2]);
 }
 
 #[test]

@@ -206,6 +206,24 @@ fn gaussian_dropout_and_noise_have_their_moments() {
     }
 }
 
+/// The largest distance of the distribution functions; times √n, 1.95 is exceeded by chance once in a thousand times.
+#[test]
+fn noise_is_normally_distributed() {
+    let (mut single, mut double) = (Array1::<f32>::zeros(1 << 17), Array1::<f64>::zeros(1 << 17));
+    let noise = GaussianNoise::new(1.0).unwrap();
+    noise.add(&Streams::new(5).rng("z", 0), &mut single);
+    noise.add(&Streams::new(6).rng("z", 0), &mut double);
+    for mut z in [single.mapv(f64::from).to_vec(), double.to_vec()] {
+        z.sort_by(f64::total_cmp);
+        let n = z.len() as f64;
+        let distance = z.iter().enumerate().fold(0.0, |far: f64, (i, &z)| {
+            let below = 0.5 + 0.5 * nn_core::Real::erf(z / std::f64::consts::SQRT_2);
+            far.max((below - i as f64 / n).abs()).max((below - (i + 1) as f64 / n).abs())
+        });
+        assert!(distance * n.sqrt() < 1.95, "{}", distance * n.sqrt());
+    }
+}
+
 #[test]
 fn spatial_dropout_drops_channels_and_stochastic_depth_samples() {
     let x = Array4::<f64>::ones((40, 30, 3, 5));
