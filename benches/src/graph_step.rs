@@ -1,68 +1,90 @@
 //! Training steps of the replayed graph.
 
-use ndarray::ArrayView;
-use nn_train::init::Zeros;
 use nn_train::prelude::*;
 
-use crate::networks::{LEARNING_RATE, Spec, Task, Update};
-use crate::{Batch, initial_weight};
+use crate::data::{Batch, initial_weight};
+use crate::networks::{LEARNING_RATE, Layer, Loss, Spec, Update};
 
 /// A network with its plan and its optimizer.
 pub struct GraphStep {
     network: Network<f32>,
+    /// The parameters before the first step.
+    initial: Arena<f32>,
     plan: Plan<f32>,
     gradient: Arena<f32>,
     optimizer: Optimizer<f32>,
+    update: Update,
     steps: u64,
 }
 
 impl GraphStep {
-    /// Begins with the same weights as the straight-line code.
-    pub fn new(spec: Spec) -> Self {
-        let (hidden, last) = spec.sizes[1..].split_at(spec.sizes.len() - 2);
-        let activation = if spec.task == Task::Classify { Activation::Relu } else { Activation::Sigmoid };
-        let layer = |width: usize| Linear::new(width).weight_init(Zeros).bias_init(Zeros);
-        let module =
-            hidden.iter().fold(Sequential::new(), |net, &width| net.add(layer(width)).add(activation));
-        let mut network = Network::new(module.add(layer(last[0])), &[spec.sizes[0]], 1).expect("shapes fit");
-        for (i, pair) in spec.sizes.windows(2).enumerate() {
-            let values = initial_weight(i, pair[1], pair[0]);
-            let mut weight =
-                network.params_mut().get_mut(&format!("{}.weight", 2 * i)).expect("a weight per layer");
-            weight.iter_mut().zip(values).for_each(|(to, from)| *to = from);
-        }
+    /// The network with the weights that all contestants begin with; `None` if it has a layer that `nn-layers` lacks.
+    pub fn new(spec: Spec) -> Option<Self> {
+        let module = spec.layers.iter().try_fold(Sequential::new(), add)?;
+        let mut network = Network::new(module, spec.input, 1).expect("shapes fit");
+        initialize(network.params_mut());
         let graph = Graph::new();
-        let inputs = graph.placeholder("inputs", &[spec.batch, spec.sizes[0]]);
-        let outputs = network.record(&graph, inputs);
-        let cost = match spec.task {
-            Task::Classify => {
-                let targets = graph.placeholder("targets", &[spec.batch]);
-                graph.apply(SoftmaxCrossEntropy::new(), &[outputs, targets])
+        let input: Vec<usize> = [&[spec.batch], spec.input].concat();
+        let outputs = network.record(&graph, graph.placeholder("inputs", &input));
+        let targets = |shape: &[usize]| graph.placeholder("targets", shape);
+        let cost = match spec.loss {
+            Loss::CrossEntropy => graph.apply(SoftmaxCrossEntropy::new(), &[outputs, targets(&[spec.batch])]),
+            Loss::BinaryCrossEntropy => {
+                graph.apply(BinaryCrossEntropyWithLogits::new(), &[outputs, targets(&input)])
             }
-            Task::Autoencode => {
-                let targets = graph.placeholder("targets", &[spec.batch, spec.sizes[0]]);
-                graph.apply(BinaryCrossEntropyWithLogits::new(), &[outputs, targets])
-            }
+            Loss::MeanSquared => graph.apply(MeanSquaredError::new(), &[outputs, targets(&[spec.batch, 1])]),
         };
         let mut plan = graph.training_plan(cost, &[]).expect("shapes fit");
         plan.share_layout(network.params().layout());
-        let gradient = network.params().clone();
-        GraphStep { network, plan, gradient, optimizer: optimizer(spec.update), steps: 0 }
+        let initial = network.params().clone();
+        let (gradient, optimizer) = (initial.clone(), optimizer(spec.update));
+        Some(GraphStep { network, initial, plan, gradient, optimizer, update: spec.update, steps: 0 })
     }
 
-    /// One training step, the batch copied into the plan; returns the mean loss.
-    pub fn step(&mut self, batch: &Batch) -> f32 {
-        let [mut inputs, mut targets] = self.plan.inputs_mut(["inputs", "targets"]).expect("both are there");
-        inputs.as_slice_mut().expect("contiguous").copy_from_slice(&batch.inputs);
-        let shape = targets.raw_dim();
-        targets
-            .assign(&ArrayView::from_shape(shape, &batch.targets).expect("as many targets as the batch has"));
+    /// One training step; returns the mean loss.
+    pub fn step(&mut self, Batch { inputs, targets }: &Batch) -> f32 {
+        let lent = [("inputs", inputs.view()), ("targets", targets.view())];
         let step = Step { index: self.steps, ..Step::default() };
-        let loss =
-            self.plan.step(self.network.params(), &mut self.gradient, &step).expect("labels are classes");
+        let loss = self.plan.step_on(&lent, self.network.params(), &mut self.gradient, &step);
         self.optimizer.step(self.network.params_mut(), &self.gradient);
         self.steps += 1;
-        loss
+        loss.expect("labels are classes")
+    }
+
+    /// Goes back to the state before the first step.
+    pub fn reset(&mut self) {
+        self.network.params_mut().as_mut_slice().copy_from_slice(self.initial.as_slice());
+        self.optimizer = optimizer(self.update);
+        self.steps = 0;
+    }
+}
+
+fn add(network: Sequential<f32>, layer: &Layer) -> Option<Sequential<f32>> {
+    Some(match *layer {
+        Layer::Linear(units) => network.add(Linear::new(units)),
+        Layer::Relu => network.add(Activation::Relu),
+        Layer::Sigmoid => network.add(Activation::Sigmoid),
+        Layer::Tanh => network.add(Activation::Tanh),
+        Layer::BatchNorm => network.add(BatchNorm::new()),
+        Layer::Dropout(rate) => network.add(Dropout::new(rate).expect("a rate in its range")),
+        Layer::Flatten => network.add(Flatten),
+        Layer::Conv { .. } | Layer::MaxPool(_) | Layer::Rnn(_) | Layer::Lstm(_) => return None,
+    })
+}
+
+/// Weights as all contestants have them, biases zero; scales of norms stay one.
+fn initialize(params: &mut Arena<f32>) {
+    let shapes: Vec<(String, Vec<usize>)> =
+        params.iter().map(|(name, values)| (name.to_owned(), values.shape().to_vec())).collect();
+    let mut weights = 0;
+    for (name, shape) in shapes {
+        let mut values = params.get_mut(&name).expect("the name of a parameter");
+        if shape.len() > 1 {
+            weights += 1;
+            values.assign(&initial_weight(weights, &shape));
+        } else if name.contains("bias") {
+            values.fill(0.0);
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! A training step as one would write it by hand for one network: loops over slices that were allocated before,
 //! matrix products by the crate `gemm` or by `nn-ops`, no graph.
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayD, ArrayView2, ArrayViewMut2};
 use nn_train::core::Real;
 use nn_train::ops::simd::dispatch;
 
+use crate::data::{Batch, initial_weight};
 use crate::gemm_crate::{self, Read};
-use crate::networks::{LEARNING_RATE, Spec, Task, Update};
-use crate::{Batch, initial_weight};
+use crate::networks::{LEARNING_RATE, Loss, Spec, Update};
 
 /// Parameters of one layer, their gradients and the optimizer's slots; weights then biases in each.
 struct Layer {
@@ -60,28 +60,30 @@ pub struct StraightLine {
 }
 
 impl StraightLine {
-    /// Begins with the same weights as the graph.
-    pub fn new(spec: Spec, product: Product) -> Self {
+    /// Begins with the same weights as the graph; `None` unless the network is a plain stack, see [`Spec::widths`].
+    pub fn new(spec: Spec, product: Product) -> Option<Self> {
         let layer = |(i, pair): (usize, &[usize])| {
             let (input, output) = (pair[0], pair[1]);
-            let mut values = initial_weight(i, output, input);
+            let (mut values, _) = initial_weight(i + 1, &[output, input]).into_raw_vec_and_offset();
             values.resize(output * (input + 1), 0.0);
             let zeros = vec![0.0; values.len()];
             Layer { input, output, values, gradient: zeros.clone(), first: zeros.clone(), second: zeros }
         };
-        let layers: Vec<Layer> = spec.sizes.windows(2).enumerate().map(layer).collect();
+        let layers: Vec<Layer> = spec.widths()?.windows(2).enumerate().map(layer).collect();
         let outputs: Vec<Vec<f32>> =
             layers.iter().map(|layer| vec![0.0; spec.batch * layer.output]).collect();
-        StraightLine { spec, product, layers, deltas: outputs.clone(), outputs, steps: 0 }
+        Some(StraightLine { spec, product, layers, deltas: outputs.clone(), outputs, steps: 0 })
     }
 
     /// One training step; returns the mean loss.
     pub fn step(&mut self, Batch { inputs, targets }: &Batch) -> f32 {
+        let (inputs, targets) = (slice(inputs), slice(targets));
         self.forward(inputs);
+        let width = self.layers.last().expect("layers").output;
         let (z, delta) = (self.outputs.last().expect("layers"), self.deltas.last_mut().expect("layers"));
-        let loss = match self.spec.task {
-            Task::Classify => cross_entropy(z, targets, delta, self.spec.sizes[self.spec.sizes.len() - 1]),
-            Task::Autoencode => binary_cross_entropy(z, targets, delta),
+        let loss = match self.spec.loss {
+            Loss::BinaryCrossEntropy => binary_cross_entropy(z, targets, delta),
+            _ => cross_entropy(z, targets, delta, width),
         };
         self.backward(inputs);
         self.steps += 1;
@@ -99,10 +101,10 @@ impl StraightLine {
             let (weight, bias) = layer.values.split_at(layer.input * layer.output);
             let shape = (self.spec.batch, layer.output, layer.input);
             self.product.run(shape, (x, Read::AsIs), (weight, Read::Transposed), &mut here[0]);
-            match self.spec.task {
+            match self.spec.loss {
                 _ if i == last => add_bias(&mut here[0], bias, |z| z),
-                Task::Classify => add_bias(&mut here[0], bias, |z| if z < 0.0 { 0.0 } else { z }),
-                Task::Autoencode => add_bias(&mut here[0], bias, Real::sigmoid),
+                Loss::BinaryCrossEntropy => add_bias(&mut here[0], bias, Real::sigmoid),
+                _ => add_bias(&mut here[0], bias, |z| if z < 0.0 { 0.0 } else { z }),
             }
         }
     }
@@ -121,12 +123,16 @@ impl StraightLine {
             let weight = &values[..*input * *output];
             let shape = (self.spec.batch, *input, *output);
             self.product.run(shape, (delta, Read::AsIs), (weight, Read::AsIs), d_x);
-            match self.spec.task {
-                Task::Classify => scale_by(d_x, x, |y| if y > 0.0 { 1.0 } else { 0.0 }),
-                Task::Autoencode => scale_by(d_x, x, |y| y * (1.0 - y)),
+            match self.spec.loss {
+                Loss::BinaryCrossEntropy => scale_by(d_x, x, |y| y * (1.0 - y)),
+                _ => scale_by(d_x, x, |y| if y > 0.0 { 1.0 } else { 0.0 }),
             }
         }
     }
+}
+
+fn slice(array: &ArrayD<f32>) -> &[f32] {
+    array.as_slice().expect("batches are contiguous")
 }
 
 fn add_bias(rows: &mut [f32], bias: &[f32], activate: impl Fn(f32) -> f32) {

@@ -31,14 +31,8 @@ enum Command {
     },
     /// Check the rules of the house that the compiler does not know, and list every violation.
     Tidy,
-    /// Run the criterion benchmarks and print one table of their results.
-    Bench {
-        /// Run only those whose name contains this text.
-        filter: Option<String>,
-        /// Print the results of earlier runs and run nothing.
-        #[arg(long)]
-        no_run: bool,
-    },
+    /// Run the criterion benchmarks, or training steps beside other libraries, and print one table.
+    Bench(Box<bench::Options>),
     /// Fetch a data set into the folder `data`.
     Fetch {
         /// Which.
@@ -52,7 +46,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Validate { quick, skip } => validate::run(&root, quick, &skip),
         Command::Tidy => tidy::run(&root),
-        Command::Bench { filter, no_run } => bench::run(&root, filter.as_deref(), no_run),
+        Command::Bench(options) => bench::run(&root, &options),
         Command::Fetch { data: fetch::Data::Mnist } => fetch::mnist(&root.join("data").join("mnist")),
     };
     match result {
