@@ -17,7 +17,7 @@ const OWNER: &str = "BinaryCrossEntropyWithLogits";
 ///
 /// lᵢ = −wᵢ(qᵢtᵢ ln σ(zᵢ) + (1 − tᵢ) ln(1 − σ(zᵢ))), for weights w and q of 1 computed as
 /// max(zᵢ, 0) − zᵢtᵢ + ln(1 + e^(−|zᵢ|)), which does not overflow and loses nothing to cancellation where σ(z) is near 0
-/// or 1.
+/// or 1. An infinite logit costs 0 if the target is as certain, and ∞ otherwise (PyTorch has NaN for some).
 ///
 /// - Inputs: logits z and targets t of any one shape, which must not be empty; every t in \[0, 1\].
 /// - Output: the mean over **all elements** (not only over cases, and whatever the weights), the sum, or lᵢ in the
@@ -78,6 +78,14 @@ impl BinaryCrossEntropyWithLogits {
     }
 }
 
+/// max(z, 0) − zt + ln(1 + e^(−|z|)), where the first two are |z| times how wrong its sign is: 0·∞ is 0.
+#[inline(always)]
+pub(crate) fn cross_entropy<F: Real>(z: F, t: F, decay: F) -> F {
+    let wrong = if z < F::zero() { t } else { F::one() - t };
+    let distance = if wrong == F::zero() { F::zero() } else { z.abs() * wrong };
+    distance + decay.ln_1p_unit()
+}
+
 /// e^(−|z|), from which the others follow.
 #[inline(always)]
 pub(crate) fn decay<F: Real>(z: F) -> F {
@@ -103,7 +111,7 @@ impl Elementwise<2> for BinaryCrossEntropyWithLogits {
 
     #[inline(always)]
     fn loss<F: Real>(&self, [z, t]: [F; 2], decay: F) -> F {
-        z.max(F::zero()) - z * t + decay.ln_1p_unit()
+        cross_entropy(z, t, decay)
     }
 
     #[inline(always)]
@@ -127,8 +135,10 @@ impl Elementwise<4> for Weighted<'_> {
 
     #[inline(always)]
     fn loss<F: Real>(&self, [z, t, w, q]: [F; 4], decay: F) -> F {
-        let (one, softplus) = (F::one(), decay.ln_1p_unit() + (-z).max(F::zero()));
-        w * ((one - t) * z + (one + (q - one) * t) * softplus)
+        // ln(1 + e^(−z)) more for each answer yes whose weight is not 1.
+        let (more, softplus) = ((q - F::one()) * t, decay.ln_1p_unit() + (-z).max(F::zero()));
+        let more = if more == F::zero() { more } else { more * softplus };
+        w * (cross_entropy(z, t, decay) + more)
     }
 
     #[inline(always)]

@@ -49,7 +49,7 @@ impl Elementwise<2> for Hinge {
 
     #[inline(always)]
     fn slopes<F: Real>(&self, [y, t]: [F; 2], _: F) -> [F; 2] {
-        [if t * y < F::one() { -t } else { F::zero() }, F::zero()]
+        [if t * y >= F::one() { F::zero() } else { -t }, F::zero()]
     }
 }
 

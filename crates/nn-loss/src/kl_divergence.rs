@@ -12,7 +12,8 @@ use crate::reduction::Reduction;
 /// The Kullback–Leibler divergence of predicted from target probabilities, as `torch.nn.KLDivLoss`.
 ///
 /// Of **logarithms** x of the predicted probabilities and target probabilities t: lᵢ = tᵢ(ln tᵢ − xᵢ), which is 0 where
-/// tᵢ = 0, also if xᵢ = −∞ (PyTorch: NaN). With [`log_target`](Self::log_target), lᵢ = e^(tᵢ)(tᵢ − xᵢ).
+/// tᵢ = 0, also if xᵢ = −∞ (PyTorch: NaN). With [`log_target`](Self::log_target), lᵢ = e^(tᵢ)(tᵢ − xᵢ), and 0 where
+/// tᵢ = −∞ (PyTorch: NaN).
 ///
 /// - Inputs: x and t of any one shape, which must not be empty. Targets that are no logarithms must not be negative.
 /// - Output: the mean over all elements, the sum, or lᵢ in the shape of the inputs. That mean is **not** the
@@ -64,19 +65,18 @@ impl Elementwise<2> for KlDivergence {
 
     #[inline(always)]
     fn loss<F: Real>(&self, [x, t]: [F; 2], _: F) -> F {
-        if self.log_target {
-            t.exp() * (t - x)
-        } else if t == F::zero() {
-            F::zero()
-        } else {
-            t * (t.ln() - x)
-        }
+        let (p, log) = if self.log_target { (t.exp(), t) } else { (t, t.ln()) };
+        if p == F::zero() && !x.is_nan() { p } else { p * (log - x) }
     }
 
     #[inline(always)]
     fn slopes<F: Real>(&self, [x, t]: [F; 2], _: F) -> [F; 2] {
         let one = F::one();
-        if self.log_target { [-t.exp(), t.exp() * (t - x + one)] } else { [-t, t.ln() + one - x] }
+        if !self.log_target {
+            return [-t, t.ln() + one - x];
+        }
+        let p = t.exp();
+        [-p, if p == F::zero() { p } else { p * (t - x + one) }]
     }
 
     fn divisor(&self, shape: &[usize]) -> usize {

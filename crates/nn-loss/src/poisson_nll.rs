@@ -12,7 +12,8 @@ use crate::reduction::Reduction;
 /// Of predictions x that are logarithms of rates, lᵢ = e^(xᵢ) − tᵢxᵢ; of [rates](Self::rates), lᵢ = xᵢ − tᵢ ln(xᵢ + ε).
 /// With [`full`](Self::full), Stirling's approximation of ln tᵢ! is added where tᵢ > 1: tᵢ ln tᵢ − tᵢ + ½ ln(2πtᵢ).
 ///
-/// - Inputs: predictions and counts of any one shape, which must not be empty; no count is negative.
+/// - Inputs: predictions and counts of any one shape, which must not be empty; no count is negative. Of a rate below −ε
+///   the loss is NaN.
 /// - Output: the mean over all elements, the sum, or lᵢ in the shape of the inputs.
 /// - Gradients: ∂lᵢ/∂xᵢ = e^(xᵢ) − tᵢ, or 1 − tᵢ/(xᵢ + ε) of rates; ∂lᵢ/∂tᵢ = −xᵢ, or −ln(xᵢ + ε), and with `full`
 ///   ln tᵢ + 1/(2tᵢ) more where tᵢ > 1 (PyTorch has NaN at tᵢ = 0, where this adds 0).

@@ -4,7 +4,7 @@ use nn_core::{
     Grad, Io, Memory, Op, Outline, RangeError, Real, ShapeError, Step, ValueError, View, ViewMut, check_range,
 };
 
-use crate::binary_cross_entropy_with_logits::{decay, logistic};
+use crate::binary_cross_entropy_with_logits::{cross_entropy, decay, logistic};
 use crate::check;
 use crate::eager::prediction_and_target;
 use crate::elementwise::{self, Elementwise};
@@ -117,7 +117,7 @@ impl<const SQUARE: bool> Focal<SQUARE> {
     #[inline(always)]
     fn parts<F: Real>(z: F, t: F, decay: F) -> (F, F, F) {
         let (yes, no) = logistic(z, decay);
-        (yes, no, z.max(F::zero()) - z * t + decay.ln_1p_unit())
+        (yes, no, cross_entropy(z, t, decay))
     }
 
     /// u^γ and its derivative.

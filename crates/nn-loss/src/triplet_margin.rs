@@ -23,7 +23,7 @@ const EPSILON: f64 = 1e-6;
 ///
 /// - Inputs: anchors a, positives p and negatives n of one shape `[…, d]`, which must not be empty.
 /// - Output: the mean over the triplets, the sum, or l in the shape `[…]`.
-/// - Gradients: with respect to all three; 0 where margin + d(a, p) < d(a, n), and that of a distance which is 0. Where
+/// - Gradients: with respect to all three; 0 where margin + d(a, p) ≤ d(a, n), and that of a distance which is 0. Where
 ///   both distances of a swap are equal, each takes one half.
 /// - [`margin`](Self::margin): in (0, ∞), 1 by default; [`norm`](Self::norm) p: in \[1, ∞), 2 by default.
 ///
@@ -188,7 +188,7 @@ impl TripletMargin {
             _ => (far, [-one, zero]),
         };
         let excess = F::from_f64(self.margin) + near - far;
-        let active = if excess < zero { zero } else { one };
+        let active = if excess <= zero { zero } else { one };
         (excess.max(zero), [active, active * shares[0], active * shares[1]])
     }
 }

@@ -2,104 +2,12 @@
 //! all, NaN and infinities.
 
 use ndarray::{Array1, Array2, Array3, ArrayD, IxDyn, arr0, array};
-use nn_core::{EvaluateError, Op, RangeError, Step, View, evaluate};
+use nn_core::{EvaluateError, Op, RangeError, Step, evaluate};
 use nn_loss::{
     BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CosineEmbedding, Ctc, Dice, GaussianNll, Hinge, Huber,
-    KlDivergence, LogCosh, MeanAbsoluteError, MeanSquaredError, MultiMargin, PoissonNll, Reduction,
-    SigmoidFocal, SmoothL1, SoftTargetCrossEntropy, SoftmaxCrossEntropy, SoftmaxFocal, SquaredHinge,
-    TripletMargin,
+    KlDivergence, MultiMargin, PoissonNll, Reduction, SigmoidFocal, SmoothL1, SoftTargetCrossEntropy,
+    SoftmaxCrossEntropy, SoftmaxFocal, SquaredHinge, TripletMargin,
 };
-
-/// A loss with the shapes of inputs that suit it, and a number that suits all inputs but the first.
-type Suited = (Box<dyn Op<f64>>, Vec<Vec<usize>>, f64);
-
-/// Every loss.
-fn all() -> Vec<Suited> {
-    let two = || vec![vec![3, 2], vec![3, 2]];
-    let classes = || vec![vec![3, 2], vec![3]];
-    vec![
-        (Box::new(SoftmaxCrossEntropy::new()), classes(), 1.0),
-        (Box::new(SoftTargetCrossEntropy::new()), two(), 0.5),
-        (Box::new(BinaryCrossEntropyWithLogits::new()), two(), 1.0),
-        (Box::new(BinaryCrossEntropy::new()), two(), 1.0),
-        (Box::new(MeanSquaredError::new()), two(), 1.0),
-        (Box::new(MeanAbsoluteError::new()), two(), 1.0),
-        (Box::new(Huber::default()), two(), 1.0),
-        (Box::new(SmoothL1::default()), two(), 1.0),
-        (Box::new(LogCosh::new()), two(), 1.0),
-        (Box::new(Hinge::new()), two(), 1.0),
-        (Box::new(SquaredHinge::new()), two(), 1.0),
-        (Box::new(MultiMargin::new()), classes(), 1.0),
-        (Box::new(KlDivergence::new()), two(), 1.0),
-        (Box::new(PoissonNll::new()), two(), 1.0),
-        (Box::new(GaussianNll::new()), vec![vec![3, 2]; 3], 1.0),
-        (Box::new(SigmoidFocal::default()), two(), 1.0),
-        (Box::new(SoftmaxFocal::default()), classes(), 1.0),
-        (Box::new(Dice::default()), vec![vec![3, 2, 2]; 2], 1.0),
-        (Box::new(CosineEmbedding::new()), vec![vec![3, 2], vec![3, 2], vec![3]], 1.0),
-        (Box::new(TripletMargin::new()), vec![vec![3, 2]; 3], 1.0),
-        (Box::new(Ctc::new()), vec![vec![3, 2, 4], vec![2, 1], vec![2], vec![2]], 1.0),
-    ]
-}
-
-/// The loss where the first input holds `first` throughout and the others `rest`.
-fn run(
-    op: &dyn Op<f64>,
-    shapes: &[Vec<usize>],
-    first: f64,
-    rest: f64,
-) -> Result<(ArrayD<f64>, ArrayD<f64>), EvaluateError> {
-    let value = |i: usize| if i == 0 { first } else { rest };
-    let inputs: Vec<ArrayD<f64>> =
-        shapes.iter().enumerate().map(|(i, shape)| ArrayD::from_elem(IxDyn(shape), value(i))).collect();
-    let views: Vec<View<'_, f64>> = inputs.iter().map(|x| x.view()).collect();
-    let mut evaluated = evaluate(op, &Step::default(), &views)?;
-    let d = ArrayD::ones(evaluated.output.raw_dim());
-    let gradient = evaluated.backward(op, &Step::default(), &views, d.view()).swap_remove(0);
-    Ok((evaluated.output, gradient))
-}
-
-#[test]
-fn nan_goes_through_or_is_refused() {
-    for (op, shapes, rest) in all() {
-        match run(&*op, &shapes, f64::NAN, rest) {
-            Ok((cost, _)) => assert!(cost[[]].is_nan(), "{}: {cost}", op.name()),
-            Err(error) => {
-                let message = error.to_string();
-                assert!(message.contains("input 0 holds NaN at [0, 0"), "{message}");
-                assert!(["binary_cross_entropy", "dice"].contains(&op.name()), "{message}");
-            }
-        }
-        let targets_may_be_nan =
-            ["mean_squared_error", "mean_absolute_error", "huber", "smooth_l1", "log_cosh", "triplet_margin"];
-        match run(&*op, &shapes, 0.5, f64::NAN) {
-            Ok((cost, _)) => {
-                assert!(cost[[]].is_nan(), "{}: {cost}", op.name());
-                assert!(targets_may_be_nan.contains(&op.name()), "{}", op.name());
-            }
-            Err(error) => assert!(error.to_string().contains("holds NaN at [0"), "{error}"),
-        }
-    }
-}
-
-#[test]
-fn infinities_give_what_arithmetic_gives() {
-    for (op, shapes, rest) in all() {
-        for x in [f64::INFINITY, f64::NEG_INFINITY] {
-            match run(&*op, &shapes, x, rest) {
-                Err(error) => assert!(error.to_string().contains("inf at [0, 0"), "{error}"),
-                // Infinities of one sign in all logits leave no softmax; only right scores cost nothing.
-                Ok((cost, _)) if cost[[]].is_finite() => {
-                    let right =
-                        ["hinge", "squared_hinge", "binary_cross_entropy_with_logits", "sigmoid_focal"];
-                    assert!(x > 0.0 && right.contains(&op.name()), "{} of {x}: {cost}", op.name());
-                    assert_eq!(cost[[]], 0.0);
-                }
-                Ok(_) => {}
-            }
-        }
-    }
-}
 
 #[test]
 fn an_infinite_logit_is_a_certain_answer() {
@@ -113,37 +21,40 @@ fn an_infinite_logit_is_a_certain_answer() {
     assert_eq!((cost, dz), (0.0, array![[0.0, 0.0]]));
     let kl = KlDivergence::new().loss(&array![-inf, 0.0], &array![0.0, 1.0]).unwrap();
     assert_eq!(kl[[]], 0.0);
-}
+    let kl = KlDivergence::new().log_target();
+    let (cost, dx) = kl.loss_and_gradient(&array![-inf, 0.0], &array![-inf, 0.0]).unwrap();
+    assert_eq!((cost, dx), (0.0, array![0.0, -0.5]));
 
-#[test]
-fn nothing_is_refused() {
-    for (op, shapes, _) in all() {
-        for i in 0..shapes.len() {
-            for axis in 0..shapes[i].len() {
-                let mut shapes = shapes.clone();
-                shapes[i][axis] = 0;
-                let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-                let error = op.infer(&views).unwrap_err().to_string();
-                assert!(error.contains("must be a batch that is not empty, got shape ["), "{error}");
-            }
-        }
-        let views: Vec<&[usize]> = shapes[1..].iter().map(Vec::as_slice).collect();
-        let expected = format!("{}: expected {} inputs, got {}", op.name(), shapes.len(), views.len());
-        assert_eq!(op.infer(&views).unwrap_err().to_string(), expected);
+    let (z, t) = (array![inf, -inf, inf, -inf, -inf, 0.0], array![1.0, 0.0, 0.0, 1.0, 0.5, 0.0]);
+    let dz = array![0.0, 0.0, 1.0, -1.0, -0.5, 0.5];
+    let binary = BinaryCrossEntropyWithLogits::new();
+    let positive = |q: f64| binary.clone().positive_weight(ArrayD::from_elem(IxDyn(&[]), q)).unwrap();
+    for loss in [binary.clone(), positive(1.0)] {
+        let loss = loss.reduction(Reduction::None);
+        assert_eq!(loss.loss(&z, &t).unwrap(), array![0.0, 0.0, inf, inf, inf, 2f64.ln()].into_dyn());
+        assert_eq!(loss.loss_and_gradient(&z, &t).unwrap(), (inf, dz.clone()));
+    }
+    let (z, t) = (array![inf, -inf], array![1.0, 0.0]);
+    for loss in [positive(0.0), positive(3.0)] {
+        assert_eq!(loss.loss_and_gradient(&z, &t).unwrap(), (0.0, array![0.0, 0.0]));
+    }
+    for focal in [SigmoidFocal::default(), SigmoidFocal::new(0.5, 0.7).unwrap()] {
+        assert_eq!(focal.loss_and_gradient(&z, &t).unwrap(), (0.0, array![0.0, 0.0]));
+        assert_eq!(focal.loss(&array![inf], &array![0.0]).unwrap()[[]], inf);
     }
 }
 
 #[test]
-fn shapes_that_do_not_fit_are_refused() {
-    for (op, shapes, _) in all() {
-        for i in 0..shapes.len() {
-            let mut shapes = shapes.clone();
-            shapes[i].push(2);
-            let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-            let error = op.infer(&views).unwrap_err().to_string();
-            assert!(error.starts_with(op.name()) && error.contains('['), "{error}");
-        }
-    }
+fn an_infinite_vector_is_far_from_all() {
+    let inf = f64::INFINITY;
+    let (near, far) = (array![[1.0, 2.0]], array![[inf, 2.0]]);
+    let loss = TripletMargin::new();
+    assert_eq!(loss.loss(&near, &far, &near).unwrap()[[]], inf);
+    let (cost, gradients) = loss.loss_and_gradients(&near, &near, &far).unwrap();
+    assert_eq!((cost, gradients), (0.0, [(); 3].map(|()| array![[0.0, 0.0]])));
+    let (x, t) = (array![[inf, 1.0], [1.0, inf]], array![0.0, 0.0]);
+    let scores = MultiMargin::new().reduction(Reduction::None).loss(&x, &t).unwrap();
+    assert_eq!(scores, array![0.0, inf].into_dyn());
 }
 
 #[test]
@@ -277,6 +188,14 @@ fn targets_out_of_range_are_refused() {
 }
 
 #[test]
+fn negative_rates_have_no_likelihood() {
+    let cost =
+        |rate: f64, count: f64| PoissonNll::new().rates().loss(&array![rate], &array![count]).unwrap()[[]];
+    assert!(cost(-1.0, 2.0).is_nan() && cost(-1.0, 0.0).is_nan());
+    assert_eq!(cost(0.0, 0.0), 0.0);
+}
+
+#[test]
 fn a_batch_of_which_all_is_ignored_costs_nothing() {
     let (z, t) = (array![[1.0, f64::NAN], [3.0, 4.0]], array![-100.0, -100.0]);
     for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
@@ -331,6 +250,7 @@ fn limits_of_gradients_of_targets() {
     assert_eq!(gradient(&BinaryCrossEntropy::new(), 0.0, 1.0), 100.0);
     assert_eq!(gradient(&BinaryCrossEntropy::new(), 1.0, 1.0), -100.0);
     assert_eq!(gradient(&KlDivergence::new(), -1.0, 0.0), f64::NEG_INFINITY);
+    assert_eq!(gradient(&KlDivergence::new().log_target(), -1.0, f64::NEG_INFINITY), 0.0);
     assert_eq!(gradient(&PoissonNll::new().full(), 3.0, 0.0), -3.0);
 }
 
