@@ -1,361 +1,14 @@
-//! The list of all losses, and the checks that every one of them must pass: its gradient and the properties of
-//! `nn_gradcheck::properties` over random shapes and memory layouts, and the same bits on any number of threads.
+//! The checks that every loss of the list must pass: its gradient and the properties of `nn_gradcheck::properties` over
+//! random shapes and memory layouts, the same bits for large arrays on any number of threads and in any memory layout,
+//! and what it makes of NaN, of nothing, and of shapes that do not fit.
 
-mod inputs;
+mod list;
 
-use inputs::{
-    classified, ctc_inputs, differing, embedded, floats, laid_all, masks, not_empty, numbers, places, scores,
-    signed, triplets,
-};
-use ndarray::{ArrayD, IxDyn};
-use nn_core::Op;
+use list::{Entry, table};
+use ndarray::ArrayD;
+use nn_core::{EvaluateError, Op, Step, View, evaluate};
 use nn_gradcheck::properties::{Case, prove};
-use nn_gradcheck::strategies::{Laid, Layout, away_from, filled_with, within};
-use nn_loss::{
-    BinaryCrossEntropy, BinaryCrossEntropyWithLogits, CosineEmbedding, Ctc, Dice, GaussianNll, Hinge, Huber,
-    KlDivergence, LogCosh, MeanAbsoluteError, MeanSquaredError, MultiMargin, PoissonNll, Reduction,
-    SigmoidFocal, SmoothL1, SoftTargetCrossEntropy, SoftmaxCrossEntropy, SoftmaxFocal, SquaredHinge,
-    TripletMargin,
-};
-use proptest::prelude::*;
-use proptest::sample::select;
-
-/// A loss of the list.
-struct Entry {
-    /// Its type.
-    name: &'static str,
-    /// Random cases: small arrays, with every reduction.
-    cases: BoxedStrategy<Case>,
-    /// Large cases, one with each reduction.
-    large: Vec<Case>,
-}
-
-const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::None];
-
-/// An entry for all variants of a loss; `constant` are the inputs without a gradient.
-fn entry<O: Op<f64> + Op<f32> + Clone + 'static>(
-    name: &'static str,
-    variants: Vec<O>,
-    reduce: fn(O, Reduction) -> O,
-    inputs: impl Strategy<Value = Vec<Laid>> + 'static,
-    large: Vec<Laid>,
-    constant: &'static [usize],
-) -> Entry {
-    let case = move |loss: &O, inputs: Vec<Laid>, reduction| {
-        Case::new(reduce(loss.clone(), reduction), inputs).constant(constant)
-    };
-    let large = REDUCTIONS.iter().map(|&reduction| case(&variants[0], large.clone(), reduction)).collect();
-    let cases = (inputs, select(&REDUCTIONS), select(variants))
-        .prop_map(move |(inputs, reduction, loss)| case(&loss, inputs, reduction));
-    Entry { name, cases: cases.boxed(), large }
-}
-
-/// All losses of this crate.
-fn table() -> Vec<Entry> {
-    [of_classes(), binary(), distances(), likelihoods(), of_vectors()].into_iter().flatten().collect()
-}
-
-fn pair(low: f64, high: f64) -> Vec<Laid> {
-    vec![numbers(&[300, 900], low, high), numbers(&[300, 900], low, high)]
-}
-
-fn many_classified() -> Vec<Laid> {
-    let classes = ArrayD::from_shape_fn(IxDyn(&[900]), |place| (place[0] * 37 % 300) as f64);
-    vec![numbers(&[900, 300], -3.0, 3.0), Laid::new(classes.view(), Layout::C)]
-}
-
-fn of_classes() -> Vec<Entry> {
-    let softmax = SoftmaxCrossEntropy::new;
-    let (weights, zeros) = ([0.5, 2.0, 0.0, 1.0], [0.0; 4]);
-    let four = || classified(4..=4, -4.0..4.0);
-    vec![
-        entry(
-            "SoftmaxCrossEntropy",
-            vec![softmax(), softmax().ignore_index(0)],
-            SoftmaxCrossEntropy::reduction,
-            classified(1..=6, -4.0..4.0),
-            many_classified(),
-            &[1],
-        ),
-        entry(
-            "SoftmaxCrossEntropy, weighted",
-            vec![
-                softmax().class_weights(&weights).unwrap().ignore_index(3),
-                softmax().class_weights(&weights).unwrap().label_smoothing(0.3).unwrap(),
-                softmax().label_smoothing(0.2).unwrap(),
-                softmax().class_weights(&zeros).unwrap(),
-            ],
-            SoftmaxCrossEntropy::reduction,
-            four(),
-            vec![numbers(&[900, 4], -3.0, 3.0), Laid::new(ArrayD::ones(IxDyn(&[900])).view(), Layout::C)],
-            &[1],
-        ),
-        entry(
-            "SoftTargetCrossEntropy",
-            vec![
-                SoftTargetCrossEntropy::new().class_weights(&weights).unwrap().label_smoothing(0.3).unwrap(),
-                SoftTargetCrossEntropy::new().class_weights(&weights).unwrap(),
-                SoftTargetCrossEntropy::new().label_smoothing(1.0).unwrap(),
-                SoftTargetCrossEntropy::new(),
-            ],
-            SoftTargetCrossEntropy::reduction,
-            places(4..=4).prop_flat_map(|shape| {
-                laid_all(vec![within(shape.clone(), -4.0, 4.0), within(shape, 0.0, 1.0)])
-            }),
-            vec![numbers(&[900, 4, 10], -3.0, 3.0), numbers(&[900, 4, 10], 0.0, 1.0)],
-            &[],
-        ),
-        entry(
-            "SoftmaxFocal",
-            vec![
-                SoftmaxFocal::new(2.0).unwrap(),
-                SoftmaxFocal::new(0.0).unwrap(),
-                SoftmaxFocal::new(1.0).unwrap().class_weights(&weights).unwrap(),
-                SoftmaxFocal::new(2.5).unwrap().class_weights(&weights).unwrap(),
-            ],
-            SoftmaxFocal::reduction,
-            four(),
-            many_classified(),
-            &[1],
-        ),
-        entry(
-            "MultiMargin",
-            vec![
-                MultiMargin::new(),
-                MultiMargin::new().power(2).unwrap(),
-                MultiMargin::new().class_weights(&weights).unwrap(),
-                MultiMargin::new().margin(0.2).unwrap().power(2).unwrap(),
-            ],
-            MultiMargin::reduction,
-            scores(4),
-            many_classified(),
-            &[1],
-        ),
-    ]
-}
-
-fn binary() -> Vec<Entry> {
-    let weight = |values: [f64; 1]| ArrayD::from_elem(IxDyn(&[]), values[0]);
-    let answers = |low: f64, high: f64| {
-        not_empty().prop_flat_map(move |shape| {
-            let answer = prop_oneof![Just(0.0), Just(1.0), 0.0..1.0];
-            laid_all(vec![within(shape.clone(), low, high), filled_with(shape, answer)])
-        })
-    };
-    let signs = || {
-        not_empty().prop_flat_map(|shape| {
-            laid_all(vec![away_from(shape.clone(), &[-1.0, 1.0], 0.1, 3.0), signed(shape)])
-        })
-    };
-    let signs_of = |shape: &[usize]| numbers(shape, -1.0, 1.0).to_array().mapv(f64::signum);
-    let large_signs =
-        || vec![numbers(&[300, 900], -2.0, 2.0), Laid::new(signs_of(&[300, 900]).view(), Layout::C)];
-    let with_logits = BinaryCrossEntropyWithLogits::new;
-    vec![
-        entry(
-            "BinaryCrossEntropyWithLogits",
-            vec![
-                with_logits(),
-                with_logits().weight(weight([0.7])).unwrap(),
-                with_logits().positive_weight(weight([3.0])).unwrap(),
-                with_logits().weight(weight([2.0])).unwrap().positive_weight(weight([0.25])).unwrap(),
-            ],
-            BinaryCrossEntropyWithLogits::reduction,
-            answers(-6.0, 6.0),
-            pair(0.0, 1.0),
-            &[],
-        ),
-        entry(
-            "BinaryCrossEntropy",
-            vec![BinaryCrossEntropy::new(), BinaryCrossEntropy::new().weight(weight([1.5])).unwrap()],
-            BinaryCrossEntropy::reduction,
-            answers(0.05, 0.95),
-            pair(0.0, 1.0),
-            &[],
-        ),
-        entry(
-            "SigmoidFocal",
-            vec![
-                SigmoidFocal::default(),
-                SigmoidFocal::new(0.6, 0.0).unwrap(),
-                SigmoidFocal::new(0.6, 1.0).unwrap(),
-                SigmoidFocal::new(0.1, 0.5).unwrap().unbalanced(),
-                SigmoidFocal::new(0.9, 3.5).unwrap(),
-            ],
-            SigmoidFocal::reduction,
-            answers(-4.0, 4.0),
-            pair(0.0, 1.0),
-            &[],
-        ),
-        entry("Hinge", vec![Hinge::new()], Hinge::reduction, signs(), large_signs(), &[1]),
-        entry(
-            "SquaredHinge",
-            vec![SquaredHinge::new()],
-            SquaredHinge::reduction,
-            signs(),
-            large_signs(),
-            &[1],
-        ),
-        entry(
-            "Dice",
-            vec![Dice::default(), Dice::new(1.0).unwrap(), Dice::new(0.5).unwrap().squared()],
-            Dice::reduction,
-            masks(),
-            vec![numbers(&[20, 5, 30, 40], 0.0, 1.0), numbers(&[20, 5, 30, 40], 0.0, 1.0)],
-            &[],
-        ),
-    ]
-}
-
-fn distances() -> Vec<Entry> {
-    vec![
-        entry(
-            "MeanSquaredError",
-            vec![MeanSquaredError::new()],
-            MeanSquaredError::reduction,
-            differing(&[]),
-            pair(-3.0, 3.0),
-            &[],
-        ),
-        entry(
-            "MeanAbsoluteError",
-            vec![MeanAbsoluteError::new()],
-            MeanAbsoluteError::reduction,
-            differing(&[0.0]),
-            pair(-3.0, 3.0),
-            &[],
-        ),
-        entry(
-            "Huber",
-            vec![Huber::new(0.75).unwrap()],
-            Huber::reduction,
-            differing(&[-0.75, 0.75]),
-            pair(-3.0, 3.0),
-            &[],
-        ),
-        entry(
-            "SmoothL1",
-            vec![SmoothL1::new(0.75).unwrap(), SmoothL1::new(0.0).unwrap()],
-            SmoothL1::reduction,
-            differing(&[-0.75, 0.0, 0.75]),
-            pair(-3.0, 3.0),
-            &[],
-        ),
-        entry("LogCosh", vec![LogCosh::new()], LogCosh::reduction, differing(&[]), pair(-3.0, 3.0), &[]),
-    ]
-}
-
-fn likelihoods() -> Vec<Entry> {
-    let two = |x: (f64, f64), t: (f64, f64)| {
-        not_empty().prop_flat_map(move |shape| {
-            laid_all(vec![within(shape.clone(), x.0, x.1), within(shape, t.0, t.1)])
-        })
-    };
-    // Stirling's term begins with a step at 1.
-    let counts = |low: f64, high: f64| {
-        not_empty().prop_flat_map(move |shape| {
-            let count = prop_oneof![Just(0.0), 0.0..0.9, 1.1..6.0];
-            laid_all(vec![within(shape.clone(), low, high), filled_with(shape, count)])
-        })
-    };
-    vec![
-        entry(
-            "KlDivergence",
-            vec![KlDivergence::new(), KlDivergence::new().batch_mean()],
-            KlDivergence::reduction,
-            two((-4.0, 0.0), (0.05, 1.0)),
-            pair(0.0, 1.0),
-            &[],
-        ),
-        entry(
-            "KlDivergence, of logarithms",
-            vec![KlDivergence::new().log_target()],
-            KlDivergence::reduction,
-            two((-4.0, 0.0), (-3.0, 0.0)),
-            pair(-1.0, 0.0),
-            &[],
-        ),
-        entry(
-            "PoissonNll",
-            vec![PoissonNll::new(), PoissonNll::new().full()],
-            PoissonNll::reduction,
-            counts(-2.0, 2.0),
-            pair(0.0, 1.0),
-            &[],
-        ),
-        entry(
-            "PoissonNll, of rates",
-            vec![PoissonNll::new().rates(), PoissonNll::new().rates().full().epsilon(0.1).unwrap()],
-            PoissonNll::reduction,
-            counts(0.1, 4.0),
-            pair(0.0, 1.0),
-            &[],
-        ),
-        entry(
-            "GaussianNll",
-            vec![GaussianNll::new(), GaussianNll::new().full().epsilon(0.1).unwrap()],
-            GaussianNll::reduction,
-            not_empty().prop_flat_map(|shape| {
-                let (y, t) = (within(shape.clone(), -2.0, 2.0), within(shape.clone(), -2.0, 2.0));
-                laid_all(vec![y, t, within(shape, 0.2, 3.0)])
-            }),
-            [pair(-1.0, 1.0), vec![numbers(&[300, 900], 0.5, 2.0)]].concat(),
-            &[],
-        ),
-    ]
-}
-
-fn of_vectors() -> Vec<Entry> {
-    let triplet = TripletMargin::new;
-    let signs = numbers(&[900], -1.0, 1.0).to_array().mapv(f64::signum);
-    let spoken = vec![
-        numbers(&[60, 9, 20], -4.0, -1.0),
-        Laid::new(numbers(&[9, 12], 1.0, 19.9).to_array().mapv(f64::floor).view(), Layout::C),
-        floats(&[60.0, 59.0, 58.0, 57.0, 40.0, 60.0, 60.0, 60.0, 33.0]),
-        floats(&[12.0, 12.0, 0.0, 12.0, 12.0, 3.0, 1.0, 12.0, 12.0]),
-    ];
-    let vectors = || numbers(&[900, 300], -1.0, 1.0);
-    vec![
-        entry(
-            "CosineEmbedding",
-            vec![CosineEmbedding::new().margin(0.1).unwrap()],
-            CosineEmbedding::reduction,
-            embedded(0.1),
-            vec![vectors(), numbers(&[900, 300], -1.0, 2.0), Laid::new(signs.view(), Layout::C)],
-            &[2],
-        ),
-        entry(
-            "TripletMargin",
-            vec![
-                triplet(),
-                triplet().swap(),
-                triplet().norm(1.0).unwrap(),
-                triplet().norm(3.0).unwrap().swap(),
-                triplet().norm(1.5).unwrap(),
-            ],
-            TripletMargin::reduction,
-            triplets(),
-            vec![vectors(), numbers(&[900, 300], -1.0, 2.0), numbers(&[900, 300], -2.0, 1.0)],
-            &[],
-        ),
-        entry(
-            "Ctc",
-            vec![Ctc::new(), Ctc::new().blank(3)],
-            Ctc::reduction,
-            ctc_inputs(true),
-            spoken.clone(),
-            &[1, 2, 3],
-        ),
-        entry(
-            "Ctc, of any lengths",
-            vec![Ctc::new().zero_infinity(), Ctc::new().zero_infinity().blank(3)],
-            Ctc::reduction,
-            ctc_inputs(false),
-            spoken,
-            &[1, 2, 3],
-        ),
-    ]
-}
+use nn_gradcheck::strategies::{Laid, Layout};
 
 #[test]
 fn gradients_and_properties() {
@@ -375,6 +28,100 @@ fn the_same_bits_on_any_number_of_threads() {
             let expected = one.install(|| case.bits());
             for pool in &others {
                 assert!(pool.install(|| case.bits()) == expected, "{name} depends on the number of threads");
+            }
+        }
+    }
+}
+
+/// The loss of these inputs and its gradients.
+fn run(loss: &dyn Op<f64>, inputs: &[Laid]) -> Result<(ArrayD<f64>, Vec<ArrayD<f64>>), EvaluateError> {
+    let (step, views): (_, Vec<View<'_, f64>>) = (Step::default(), inputs.iter().map(Laid::view).collect());
+    let mut evaluated = evaluate(loss, &step, &views)?;
+    let d = ArrayD::ones(evaluated.output.raw_dim());
+    let gradients = evaluated.backward(loss, &step, &views, d.view());
+    Ok((evaluated.output, gradients))
+}
+
+#[test]
+fn the_same_bits_in_any_memory_layout() {
+    for Entry { name, large, loss, .. } in table() {
+        let inputs = large[0].inputs();
+        let expected = run(&*loss, inputs).unwrap();
+        for layout in [Layout::Fortran, Layout::Strided, Layout::Reversed] {
+            let laid: Vec<Laid> = inputs.iter().map(|x| Laid::new(x.view(), layout)).collect();
+            assert!(run(&*loss, &laid).unwrap() == expected, "{name} depends on the layout: {layout:?}");
+        }
+    }
+}
+
+/// Losses whose predictions are checked.
+const PROBABILITIES: [&str; 2] = ["binary_cross_entropy", "dice"];
+/// Losses that are linear in a prediction: its gradient does not depend on it.
+const LINEAR: [&str; 2] = ["hinge", "kl_divergence"];
+
+#[test]
+fn nan_goes_through_or_is_refused() {
+    for Entry { name, large, loss, .. } in table() {
+        for i in 0..large[0].inputs().len() {
+            let mut inputs = large[0].inputs().to_vec();
+            *inputs[i].view_mut().first_mut().unwrap() = f64::NAN;
+            match run(&*loss, &inputs) {
+                Ok((cost, gradients)) => {
+                    assert!(cost[[]].is_nan(), "{name}, input {i}: {cost}");
+                    let d = gradients[0].first().unwrap();
+                    assert!(d.is_nan() || LINEAR.contains(&loss.name()), "{name}, input {i}: {d}");
+                }
+                Err(error) => {
+                    let place = vec!["0"; inputs[i].view().ndim()].join(", ");
+                    let expected = format!("{}: input {i} holds NaN at [{place}], expected", loss.name());
+                    assert!(error.to_string().starts_with(&expected), "{error}");
+                    assert!(i > 0 || PROBABILITIES.contains(&loss.name()), "{error}");
+                }
+            }
+        }
+    }
+}
+
+/// What the loss says of inputs of these shapes.
+fn refusal(loss: &dyn Op<f64>, shapes: &[Vec<usize>]) -> String {
+    let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+    loss.infer(&shapes).unwrap_err().to_string()
+}
+
+/// The shapes of the inputs of a large case.
+fn shapes(case: &Case) -> Vec<Vec<usize>> {
+    case.inputs().iter().map(|x| x.view().shape().to_vec()).collect()
+}
+
+#[test]
+fn nothing_is_refused() {
+    for Entry { large, loss, .. } in table() {
+        let full = shapes(&large[0]);
+        for (i, axis) in (0..full.len()).flat_map(|i| (0..full[i].len()).map(move |axis| (i, axis))) {
+            let mut shapes = full.clone();
+            shapes[i][axis] = 0;
+            let got = &shapes[i];
+            let expected =
+                format!("{}: input {i} must be a batch that is not empty, got shape {got:?}", loss.name());
+            assert_eq!(refusal(&*loss, &shapes), expected);
+        }
+        let expected = format!("{}: expected {} inputs, got {}", loss.name(), full.len(), full.len() - 1);
+        assert_eq!(refusal(&*loss, &full[1..]), expected);
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused() {
+    for Entry { large, loss, .. } in table() {
+        let full = shapes(&large[0]);
+        for i in 0..full.len() {
+            let (mut deeper, mut longer) = (full.clone(), full.clone());
+            deeper[i].push(2);
+            // Of the first input the length may be free, as the frames of CTC are.
+            longer[i.max(1)][0] += 1;
+            for shapes in [deeper, longer] {
+                let message = refusal(&*loss, &shapes);
+                assert!(message.starts_with(loss.name()) && message.contains('['), "{message}");
             }
         }
     }

@@ -20,7 +20,7 @@ struct List {
 
 const LISTS: [List; 8] = [
     List { package: "nn-ops", of: "Body", file: "tests/gradients.rs", by_function: false },
-    List { package: "nn-loss", of: "Op", file: "tests/gradients.rs", by_function: false },
+    List { package: "nn-loss", of: "Op", file: "tests/list/mod.rs", by_function: false },
     List { package: "nn-norm", of: "Op", file: "tests/gradients.rs", by_function: false },
     List { package: "nn-regularize", of: "Op", file: "tests/gradients.rs", by_function: false },
     List { package: "nn-optim", of: "Rule", file: "tests/list/mod.rs", by_function: false },
