@@ -19,7 +19,9 @@ const NAME: &str = "softmax_cross_entropy";
 const OWNER: &str = "SoftmaxCrossEntropy";
 /// Elements of short rows that are worked on together, so that `exp` runs over long stretches.
 const GROUP: usize = 1024;
-/// Rows that are worked on together.
+/// From here on a row is not short: each is read, taken to the power and summed up by itself.
+const LONG: usize = 256;
+/// Rows that are worked on together, so that `ln` runs over long stretches.
 const ROWS: usize = 64;
 
 /// The cross-entropy of one class out of C, from logits, as `torch.nn.CrossEntropyLoss`.
@@ -167,7 +169,6 @@ impl SoftmaxCrossEntropy {
         let width = block.len() / targets.len();
         let rest = self.rest(width);
         let mut offsets = [F::zero(); ROWS];
-        let alone = targets.len() == 1;
         for (row, (e, from)) in block.chunks_exact_mut(width).zip(logits).enumerate() {
             let z = match from.to_slice() {
                 Some(z) => z,
@@ -184,7 +185,7 @@ impl SoftmaxCrossEntropy {
                     offsets[row] += F::from_f64(self.smoothed(z, max));
                 }
             }
-            if alone {
+            if width >= LONG {
                 losses[row] = exponentials(z, e, max);
             } else {
                 rows::map(
@@ -195,7 +196,7 @@ impl SoftmaxCrossEntropy {
                 );
             }
         }
-        if !alone {
+        if width < LONG {
             update(block, F::exp_nonpositive);
             for (total, e) in losses.iter_mut().zip(block.chunks_exact(width)) {
                 *total = sum(e);
@@ -305,7 +306,7 @@ impl<F: Real> Op<F> for SoftmaxCrossEntropy {
         let (width, count) = (inputs[0].shape()[1], inputs[1].len());
         assert_eq!(count * width, inputs[0].len(), "{NAME}: one class for each row of logits");
         assert_eq!(self.reduction.shape(inputs[1].shape()), output.shape(), "{NAME}: shape of the output");
-        let group = (GROUP / width).clamp(1, ROWS);
+        let group = if width < LONG { (GROUP / width).min(ROWS) } else { ROWS };
         let mut losses = [F::zero(); ROWS];
         let mut group_targets = [F::zero(); ROWS];
         let (mut total, mut each) = (0.0, output.iter_mut());
