@@ -6,8 +6,11 @@ mod linear;
 mod module;
 mod network;
 mod normalization;
+mod recurrent;
 mod regularization;
+mod reservoir;
 mod residual;
+mod ridge;
 mod sequential;
 mod weight;
 
@@ -24,6 +27,9 @@ pub use nn_regularize::{
     AlphaDropout, DropConnect, Dropout, FeatureAlphaDropout, GaussianDropout, GaussianNoise, Scheduled,
     SpatialDropout, StochasticDepth,
 };
+pub use recurrent::{Carried, Recurrent};
+pub use reservoir::Reservoir;
 pub use residual::Residual;
+pub use ridge::{Readout, Ridge, RidgeError};
 pub use sequential::Sequential;
 pub use weight::WeightTransform;

@@ -78,7 +78,8 @@ fn gradients_are_those_of_differences() {
 
 #[test]
 fn training_moves_every_running_statistic() {
-    for (name, module, _) in list() {
+    // The weights of a reservoir are fixed.
+    for (name, module, _) in list().into_iter().filter(|(name, ..)| *name != "Reservoir") {
         let network = behind_linear(module);
         let mut gradient = network.params().clone();
         plan(&network).step(network.params(), &mut gradient, &Step::default()).unwrap();

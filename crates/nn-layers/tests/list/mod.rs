@@ -3,11 +3,12 @@
 use nn_layers::{
     Activation, AlphaDropout, BatchNorm, BatchRenorm, DropConnect, Dropout, FeatureAlphaDropout, Flatten,
     GaussianDropout, GaussianNoise, GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, Module,
-    Residual, RmsNorm, Scheduled, Sequential, SpatialDropout, SpectralNorm, StochasticDepth,
-    WeightStandardization,
+    Recurrent, Reservoir, Residual, RmsNorm, Scheduled, Sequential, SpatialDropout, SpectralNorm,
+    StochasticDepth, WeightStandardization,
 };
 
 const LINEAR: [&str; 2] = ["weight", "bias"];
+const RECURRENT: [&str; 4] = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"];
 const BATCH: [&str; 5] = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"];
 const SPECTRAL: [&str; 4] = ["weight", "bias", "weight_u", "weight_v"];
 
@@ -22,6 +23,8 @@ pub(crate) fn list() -> Vec<Member> {
         ("Flatten", Box::new(Flatten), &[]),
         ("Sequential", Box::new(Sequential::new().add(Linear::new(3))), &["0.weight", "0.bias"]),
         ("Residual", Box::new(Residual::new(LayerNorm::new())), &["weight", "bias"]),
+        ("Recurrent", Box::new(Recurrent::lstm(3)), &RECURRENT),
+        ("Reservoir", Box::new(Reservoir::new(6)), &RECURRENT),
         ("BatchNorm", Box::new(BatchNorm::new()), &BATCH),
         ("BatchRenorm", Box::new(BatchRenorm::new()), &BATCH),
         ("LayerNorm", Box::new(LayerNorm::new()), &["weight", "bias"]),
