@@ -134,6 +134,27 @@ fn the_cost_of_directions_does_not_grow_with_the_parameters() {
 }
 
 #[test]
+fn what_one_direction_hides_another_shows() {
+    let (theta, gradient) = ([0.5, -1.5], [1.0, -3.0]);
+    let check = |count: usize| GradCheck::new().directions(count).unwrap();
+    let square = |t: &[f64]| t[0] * t[0] + t[1] * t[1];
+    let mut first = None;
+    let record = |t: &[f64]| {
+        if t != theta.as_slice() {
+            first.get_or_insert([t[0] - theta[0], t[1] - theta[1]]);
+        }
+        square(t)
+    };
+    check(1).check_fn(record, &theta, &gradient).assert_sound();
+    // An error at right angles to the first direction.
+    let [u, v] = first.unwrap();
+    let length = u.hypot(v);
+    let wrong = [gradient[0] + v / length, gradient[1] - u / length];
+    check(1).check_fn(square, &theta, &wrong).assert_sound();
+    assert_eq!(check(3).check_fn(square, &theta, &wrong).verdict(), Verdict::Wrong);
+}
+
+#[test]
 fn the_penalty_belongs_into_the_cost() {
     // The gradient has the penalty's term, and the cost is that of the data alone.
     let (network, mask) = (Network::new(), Network::keep_all());
@@ -268,7 +289,9 @@ fn sums_in_varying_order_are_no_dropout() {
     };
     // As long as the gradient is right, no matter.
     let five_point = GradCheck::new().stencil(Stencil::five_point(1e-3).unwrap());
-    five_point.check_fn(&mut cost, &[1.0, 2.0], &[2.0, 4.0]).assert_sound();
+    let report = five_point.check_fn(&mut cost, &[1.0, 2.0], &[2.0, 4.0]);
+    report.assert_sound();
+    assert_eq!(report.rows()[0].suspicion, None);
     let report = five_point.check_fn(&mut cost, &[1.0, 2.0], &[2.0, 4.1]);
     assert!(text(&report).contains("they differ by rounding, as sums do"), "{report}");
 }
