@@ -250,6 +250,30 @@ fn an_echo_state_forgets_where_it_began() {
     assert!(distance(3.0) > 1.0, "{}", distance(3.0));
 }
 
+/// Subnormal numbers would make the rest of the way back many times slower.
+#[test]
+fn a_gradient_that_vanishes_does_so_without_subnormal_numbers() {
+    for cell in CELLS {
+        let layer = Recurrent { output: States::Last, ..Recurrent::new(cell) };
+        let mut inputs: Vec<ArrayD<f32>> =
+            inputs(&layer, 4).iter().map(|x| x.mapv(|x| 0.1 * x as f32)).collect();
+        inputs[0] = numbers(&[3, 400, 2], 1).mapv(|x| x as f32);
+        if cell == Cell::Lstm {
+            inputs[3].fill(-1.0); // forget
+        }
+        if cell == Cell::Relu {
+            inputs[3].fill(1.0);
+        }
+        let views: Vec<_> = inputs.iter().map(|x| x.view()).collect();
+        let mut run = evaluate(&layer, &Step::default(), &views).unwrap();
+        let dy = ArrayD::from_elem(run.output.raw_dim(), 1.0f32);
+        let dx = &run.backward(&layer, &Step::default(), &views, dy.view())[0];
+        assert!(dx.iter().all(|d| !d.is_subnormal()), "{cell:?}");
+        assert!(dx.index_axis(Axis(1), 399).iter().all(|&d| d != 0.0), "{cell:?}");
+        assert!(dx.index_axis(Axis(1), 0).iter().all(|&d| d == 0.0), "{cell:?}");
+    }
+}
+
 #[test]
 fn says_what_does_not_fit() {
     let layer = Recurrent::new(Cell::Lstm);

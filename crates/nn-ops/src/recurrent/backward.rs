@@ -9,7 +9,8 @@ use super::cell::Back;
 use super::sizes::{Backward, Saved, Sizes, columns, columns_mut, matrix, runs, vector};
 use super::{Recurrent, States};
 use crate::gemm;
-use crate::slices::add_into;
+use crate::simd::dispatch;
+use crate::slices::update;
 
 #[track_caller]
 pub(super) fn run<F: Real>(
@@ -100,6 +101,10 @@ impl<F: Real> Way<'_, '_, F> {
         let (c_before, c) = (&saved.c[of_c(&before)], &saved.c[of_c(&after)]);
         let (h_before, h) = (&saved.h[before], &saved.h[after]);
         let adds = sizes.cell.passes_on() || self.lengths.is_some();
+        if self.op.output == States::Last {
+            flush(work.dh);
+            flush(work.dc);
+        }
         let t = self.op.time(s, sizes);
         for (run, is_active) in runs(self.lengths, sizes.batch, t) {
             let dz = &mut dz[run.start * width..run.end * width];
@@ -238,9 +243,34 @@ impl<F: Real> Way<'_, '_, F> {
     }
 }
 
+/// Makes zero of what is nearly subnormal. A gradient that comes from the last step only shrinks from step to step, and
+/// arithmetic on subnormal numbers is many times slower.
+fn flush<F: Real>(gradient: &mut [F]) {
+    let least = F::MIN_POSITIVE / F::EPSILON;
+    update(
+        gradient,
+        #[inline(always)]
+        move |d| if d.abs() < least { F::zero() } else { d },
+    );
+}
+
 /// Adds the sums of the columns of these rows to `sums`.
 fn sum_rows<F: Real>(rows: &[F], step_sums: &mut [F], sums: &mut [F]) {
-    step_sums.fill(F::zero());
-    rows.chunks_exact(step_sums.len()).for_each(|row| add_into(row, step_sums));
-    add_into(step_sums, sums);
+    dispatch(
+        #[inline(always)]
+        move || {
+            let width = sums.len();
+            step_sums.fill(F::zero());
+            for row in rows.chunks_exact(width) {
+                add(row, step_sums);
+            }
+            add(step_sums, sums);
+        },
+    );
+}
+
+/// `to += row`.
+#[inline(always)]
+fn add<F: Real>(row: &[F], to: &mut [F]) {
+    to.iter_mut().zip(row).for_each(|(to, &x)| *to += x);
 }
