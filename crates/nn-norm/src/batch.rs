@@ -1,15 +1,16 @@
 //! What batch normalisation and batch renormalisation share: the passes over a batch, and the running statistics.
 
 use ndarray::{ArrayViewMut3, CowArray, IxDyn};
-use nn_core::{Grad, Io, Memory, Mode, Outline, Real, ShapeError, View, ViewMut};
+use nn_core::{Grad, Io, Memory, Mode, Outline, RangeError, Real, ShapeError, View, ViewMut};
 use nn_ops::simd::dispatch;
 
 use crate::channels::{Channels, Slopes};
 use crate::kernel::{elements, standard, write_each, write_gradient, write_output, write_slice};
-use crate::statistics::Statistics;
+use crate::row_op::{EPSILON, check_epsilon};
+use crate::statistics::{RunningStatistics, Statistics};
 
 /// A normalisation by the batch, and by running statistics in evaluation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Batch {
     pub(crate) name: &'static str,
     pub(crate) epsilon: f64,
@@ -50,6 +51,26 @@ pub(crate) fn check_batch(op: &'static str, shape: &[usize], mode: Mode) -> Resu
 }
 
 impl Batch {
+    /// With ε = 1e-5, and running statistics exponentially weighted with momentum 0.1.
+    pub(crate) fn new(name: &'static str, limits: Option<[f64; 2]>) -> Self {
+        Batch { name, epsilon: EPSILON, statistics: Statistics::default(), limits }
+    }
+
+    /// With another ε.
+    pub(crate) fn epsilon(self, owner: &'static str, epsilon: f64) -> Result<Self, RangeError> {
+        Ok(Batch { epsilon: check_epsilon(owner, epsilon)?, ..self })
+    }
+
+    /// With other statistics for inference.
+    pub(crate) fn statistics(self, statistics: Statistics) -> Result<Self, RangeError> {
+        Ok(Batch { statistics: statistics.checked()?, ..self })
+    }
+
+    /// Fresh running statistics.
+    pub(crate) fn running<F: Real>(self, channels: usize) -> RunningStatistics<F> {
+        RunningStatistics::new(self.statistics, channels).expect("the policy was checked when it was set")
+    }
+
     /// Saved: of each channel, the batch mean less the first value, and the biased variance. Working memory: two sums
     /// per channel.
     pub(crate) fn infer(self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {

@@ -6,7 +6,6 @@ use nn_core::{Grad, Io, Memory, Mode, Op, Outline, RangeError, Real, ShapeError,
 use crate::batch::{Batch, check_batch};
 use crate::channels::Channels;
 use crate::eager::{Normalized, borrow};
-use crate::row_op::{EPSILON, check_epsilon};
 use crate::statistics::{RunningStatistics, Statistics};
 
 pub(crate) const NAME: &str = "batch_norm";
@@ -45,13 +44,12 @@ pub(crate) const NAME: &str = "batch_norm";
 /// shift", algorithms 1 and 2.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNorm {
-    epsilon: f64,
-    statistics: Statistics,
+    batch: Batch,
 }
 
 impl Default for BatchNorm {
     fn default() -> Self {
-        BatchNorm { epsilon: EPSILON, statistics: Statistics::default() }
+        BatchNorm { batch: Batch::new(NAME, None) }
     }
 }
 
@@ -66,7 +64,7 @@ impl BatchNorm {
     /// # Errors
     /// When `epsilon` is negative, infinite or NaN.
     pub fn epsilon(self, epsilon: f64) -> Result<Self, RangeError> {
-        Ok(BatchNorm { epsilon: check_epsilon("BatchNorm", epsilon)?, ..self })
+        Ok(BatchNorm { batch: self.batch.epsilon("BatchNorm", epsilon)? })
     }
 
     /// With other statistics for inference.
@@ -74,7 +72,7 @@ impl BatchNorm {
     /// # Errors
     /// When the momentum is out of range.
     pub fn statistics(self, statistics: Statistics) -> Result<Self, RangeError> {
-        Ok(BatchNorm { statistics: statistics.checked()?, ..self })
+        Ok(BatchNorm { batch: self.batch.statistics(statistics)? })
     }
 
     /// Refuses a batch of this shape in training when it has fewer than two values per channel.
@@ -87,7 +85,7 @@ impl BatchNorm {
 
     /// Fresh running statistics for so many channels, with the policy of this norm.
     pub fn running<F: Real>(&self, channels: usize) -> RunningStatistics<F> {
-        RunningStatistics::new(self.statistics, channels).expect("the policy was checked when it was set")
+        self.batch.running(channels)
     }
 
     /// Normalises a plain array by its own statistics, and takes them into the running ones.
@@ -117,10 +115,6 @@ impl BatchNorm {
         running: &RunningStatistics<F>,
     ) -> Result<Normalized<'a, F, D, Ix1, 2>, ShapeError> {
         eager(*self, Mode::Eval, x, scale, shift, running)
-    }
-
-    fn batch(&self) -> Batch {
-        Batch { name: NAME, epsilon: self.epsilon, statistics: self.statistics, limits: None }
     }
 }
 
@@ -163,12 +157,12 @@ impl<F: Real> Op<F> for BatchNorm {
     }
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        self.batch().infer(inputs)
+        self.batch.infer(inputs)
     }
 
     /// In training, saves of each channel the mean less the first value, and the biased variance.
     fn forward(&self, step: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
-        self.batch().forward(step.mode, inputs, output, memory);
+        self.batch.forward(step.mode, inputs, output, memory);
     }
 
     fn backward(
@@ -179,6 +173,6 @@ impl<F: Real> Op<F> for BatchNorm {
         d_output: View<'_, F>,
         d_inputs: &mut [Grad<'_, F>],
     ) {
-        self.batch().backward(step.mode, io, memory, &d_output, d_inputs);
+        self.batch.backward(step.mode, io, memory, &d_output, d_inputs);
     }
 }

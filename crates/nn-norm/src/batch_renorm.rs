@@ -8,7 +8,6 @@ use nn_core::{
 use crate::batch::{Batch, check_batch};
 use crate::batch_norm::{eager, train};
 use crate::eager::Normalized;
-use crate::row_op::{EPSILON, check_epsilon};
 use crate::statistics::{RunningStatistics, Statistics};
 
 const NAME: &str = "batch_renorm";
@@ -49,15 +48,12 @@ const NAME: &str = "batch_renorm";
 /// Ioffe 2017, "Batch renormalization: towards reducing minibatch dependence in batch-normalized models", algorithm 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchRenorm {
-    epsilon: f64,
-    statistics: Statistics,
-    r_max: f64,
-    d_max: f64,
+    batch: Batch,
 }
 
 impl Default for BatchRenorm {
     fn default() -> Self {
-        BatchRenorm { epsilon: EPSILON, statistics: Statistics::default(), r_max: 3.0, d_max: 5.0 }
+        BatchRenorm { batch: Batch::new(NAME, Some([3.0, 5.0])) }
     }
 }
 
@@ -74,7 +70,7 @@ impl BatchRenorm {
     pub fn limits(self, r_max: f64, d_max: f64) -> Result<Self, RangeError> {
         check_range("BatchRenorm", "r_max", r_max, "[1, ∞)", r_max >= 1.0 && r_max.is_finite())?;
         check_range("BatchRenorm", "d_max", d_max, "[0, ∞)", d_max >= 0.0 && d_max.is_finite())?;
-        Ok(BatchRenorm { r_max, d_max, ..self })
+        Ok(BatchRenorm { batch: Batch { limits: Some([r_max, d_max]), ..self.batch } })
     }
 
     /// With another ε.
@@ -82,7 +78,7 @@ impl BatchRenorm {
     /// # Errors
     /// When `epsilon` is negative, infinite or NaN.
     pub fn epsilon(self, epsilon: f64) -> Result<Self, RangeError> {
-        Ok(BatchRenorm { epsilon: check_epsilon("BatchRenorm", epsilon)?, ..self })
+        Ok(BatchRenorm { batch: self.batch.epsilon("BatchRenorm", epsilon)? })
     }
 
     /// With other statistics for inference.
@@ -90,7 +86,7 @@ impl BatchRenorm {
     /// # Errors
     /// When the momentum is out of range.
     pub fn statistics(self, statistics: Statistics) -> Result<Self, RangeError> {
-        Ok(BatchRenorm { statistics: statistics.checked()?, ..self })
+        Ok(BatchRenorm { batch: self.batch.statistics(statistics)? })
     }
 
     /// Refuses a batch of this shape in training when it has fewer than two values per channel.
@@ -103,7 +99,7 @@ impl BatchRenorm {
 
     /// Fresh running statistics for so many channels, with the policy of this norm.
     pub fn running<F: Real>(&self, channels: usize) -> RunningStatistics<F> {
-        RunningStatistics::new(self.statistics, channels).expect("the policy was checked when it was set")
+        self.batch.running(channels)
     }
 
     /// Normalises a plain array in training, and takes its statistics into the running ones.
@@ -134,11 +130,6 @@ impl BatchRenorm {
     ) -> Result<Normalized<'a, F, D, Ix1, 2>, ShapeError> {
         eager(*self, Mode::Eval, x, scale, shift, running)
     }
-
-    fn batch(&self) -> Batch {
-        let limits = Some([self.r_max, self.d_max]);
-        Batch { name: NAME, epsilon: self.epsilon, statistics: self.statistics, limits }
-    }
 }
 
 impl<F: Real> Op<F> for BatchRenorm {
@@ -147,12 +138,12 @@ impl<F: Real> Op<F> for BatchRenorm {
     }
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        self.batch().infer(inputs)
+        self.batch.infer(inputs)
     }
 
     /// In training, saves of each channel the mean less the first value, and the biased variance.
     fn forward(&self, step: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
-        self.batch().forward(step.mode, inputs, output, memory);
+        self.batch.forward(step.mode, inputs, output, memory);
     }
 
     fn backward(
@@ -163,6 +154,6 @@ impl<F: Real> Op<F> for BatchRenorm {
         d_output: View<'_, F>,
         d_inputs: &mut [Grad<'_, F>],
     ) {
-        self.batch().backward(step.mode, io, memory, &d_output, d_inputs);
+        self.batch.backward(step.mode, io, memory, &d_output, d_inputs);
     }
 }

@@ -22,6 +22,8 @@ const INSTANCE: &str = "instance_norm";
 /// - Output: the shape of x. Gradients as of [`LayerNorm`](crate::LayerNorm), with means over a group.
 /// - `groups`: G, at least 1; C must be a multiple of it.
 /// - `epsilon`: ε; 1e-5 by default, in [0, ∞).
+/// - `affine`: whether a module of this norm has γ and β; true by default. Of plain arrays [`forward`](Self::forward)
+///   takes them, and [`forward_plain`](Self::forward_plain) does not.
 ///
 /// A group of one element gives β. No cases, or no positions, give an empty output; NaN or an infinity makes its own
 /// group NaN, and no other.
@@ -46,6 +48,7 @@ const INSTANCE: &str = "instance_norm";
 pub struct GroupNorm {
     groups: usize,
     epsilon: f64,
+    affine: bool,
 }
 
 impl GroupNorm {
@@ -55,7 +58,7 @@ impl GroupNorm {
     /// When `groups` is 0.
     pub fn new(groups: usize) -> Result<Self, RangeError> {
         check_range("GroupNorm", "groups", groups as f64, "[1, ∞)", groups >= 1)?;
-        Ok(GroupNorm { groups, epsilon: EPSILON })
+        Ok(GroupNorm { groups, epsilon: EPSILON, affine: true })
     }
 
     /// With another ε.
@@ -64,6 +67,17 @@ impl GroupNorm {
     /// When `epsilon` is negative, infinite or NaN.
     pub fn epsilon(self, epsilon: f64) -> Result<Self, RangeError> {
         Ok(GroupNorm { epsilon: check_epsilon("GroupNorm", epsilon)?, ..self })
+    }
+
+    /// With or without scale and shift, as a module.
+    #[must_use]
+    pub fn affine(self, affine: bool) -> Self {
+        GroupNorm { affine, ..self }
+    }
+
+    /// Whether a module of this norm has scale and shift.
+    pub fn is_affine(&self) -> bool {
+        self.affine
     }
 
     /// Normalises a plain array.
@@ -80,6 +94,17 @@ impl GroupNorm {
         Normalized::new(*self, Step::default(), vec![borrow(x), borrow(scale), borrow(shift)])
     }
 
+    /// Normalises a plain array without scale and shift.
+    ///
+    /// # Errors
+    /// When the number of channels is not a multiple of that of groups.
+    pub fn forward_plain<'a, F: Real, D: Dimension>(
+        &self,
+        x: &'a ArrayRef<F, D>,
+    ) -> Result<Normalized<'a, F, D, Ix1, 0>, ShapeError> {
+        Normalized::new(*self, Step::default(), vec![borrow(x)])
+    }
+
     fn rows(&self, shape: &[usize]) -> Rows {
         let (batch, depth) = (shape[0], shape[1] / self.groups);
         Rows { batch, groups: self.groups, depth, inner: shape::size(&shape[2..]), centred: true }
@@ -89,12 +114,14 @@ impl GroupNorm {
 /// Instance normalisation, as `torch.nn.InstanceNorm1d` to `3d` without running statistics.
 ///
 /// y = (x − µ)/√(σ² + ε) · γ + β, with mean µ and biased variance σ² over the positions of each channel of each case.
-/// Training and evaluation are the same. PyTorch's default has no γ and β: leave them out.
+/// Training and evaluation are the same.
 ///
 /// - Inputs: x `[N, C, …]` with more than one position per channel; scale γ and shift β `[C]`. β, or both, may be left
 ///   out.
 /// - Output: the shape of x. Gradients as of [`LayerNorm`](crate::LayerNorm), with means over a channel of a case.
 /// - `epsilon`: ε; 1e-5 by default, in [0, ∞).
+/// - `affine`: whether a module of this norm has γ and β; false by default, as in PyTorch. Of plain arrays
+///   [`forward`](Self::forward) takes them, and [`forward_plain`](Self::forward_plain) does not.
 ///
 /// No cases give an empty output; NaN or an infinity makes its own channel of its own case NaN, and no other.
 ///
@@ -113,11 +140,12 @@ impl GroupNorm {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InstanceNorm {
     epsilon: f64,
+    affine: bool,
 }
 
 impl Default for InstanceNorm {
     fn default() -> Self {
-        InstanceNorm { epsilon: EPSILON }
+        InstanceNorm { epsilon: EPSILON, affine: false }
     }
 }
 
@@ -132,7 +160,29 @@ impl InstanceNorm {
     /// # Errors
     /// When `epsilon` is negative, infinite or NaN.
     pub fn epsilon(self, epsilon: f64) -> Result<Self, RangeError> {
-        Ok(InstanceNorm { epsilon: check_epsilon("InstanceNorm", epsilon)? })
+        Ok(InstanceNorm { epsilon: check_epsilon("InstanceNorm", epsilon)?, ..self })
+    }
+
+    /// With or without scale and shift, as a module.
+    #[must_use]
+    pub fn affine(self, affine: bool) -> Self {
+        InstanceNorm { affine, ..self }
+    }
+
+    /// Whether a module of this norm has scale and shift.
+    pub fn is_affine(&self) -> bool {
+        self.affine
+    }
+
+    /// Normalises a plain array without scale and shift.
+    ///
+    /// # Errors
+    /// When a channel has fewer than two positions.
+    pub fn forward_plain<'a, F: Real, D: Dimension>(
+        &self,
+        x: &'a ArrayRef<F, D>,
+    ) -> Result<Normalized<'a, F, D, Ix1, 0>, ShapeError> {
+        Normalized::new(*self, Step::default(), vec![borrow(x)])
     }
 
     /// Normalises a plain array.

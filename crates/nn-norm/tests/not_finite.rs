@@ -56,8 +56,11 @@ fn in_batch_norms_they_stay_in_their_channel() {
             }
             // In evaluation every value stands alone.
             let running = norm.running(3);
-            let y = norm.eval(&x, &scale, &shift, &running).unwrap().output;
-            assert!(y.indexed_iter().all(|(index, y)| y.is_finite() == (index != place.into())));
+            let mut y = norm.eval(&x, &scale, &shift, &running).unwrap();
+            assert!(y.output.indexed_iter().all(|(index, y)| y.is_finite() == (index != place.into())));
+            let (dx, [d_scale, _]) = y.backward(&dy);
+            assert!(dx.iter().all(|dx| dx.is_finite()), "dx does not depend on x");
+            assert!(d_scale.iter().enumerate().all(|(c, d)| d.is_finite() == (c != 1)));
         }
     }
 }
