@@ -53,8 +53,9 @@ pub enum Activation {
     ///
     /// Hendrycks, Gimpel 2016, "Gaussian error linear units".
     Gelu,
-    /// The approximation x/2·(1 + tanh(√(2/π)(x + 0.044715x³))) of [`Activation::Gelu`]. Its gradient at ±∞ is its limit
-    /// there (NaN in PyTorch).
+    /// The approximation x/2·(1 + tanh(√(2/π)(x + 0.044715x³))) of [`Activation::Gelu`].
+    ///
+    /// Its gradient at ±∞ is its limit there (NaN in PyTorch).
     GeluTanh,
     /// x·σ(x), also called swish.
     Silu,

@@ -34,8 +34,9 @@ pub struct Square;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reciprocal;
 
-/// y = x^p; NaN for negative x unless p is a whole number, but for x = −∞, of which it is 0 or ∞ as in C's `pow`. For p = 0
-/// the gradient is 0. (PyTorch takes p = ½ for [`Sqrt`], whose root of −∞ is NaN.)
+/// y = x^p; NaN for negative x unless p is a whole number, but for x = −∞, of which it is 0 or ∞ as in C's `pow`.
+///
+/// For p = 0 the gradient is 0. (PyTorch takes p = ½ for [`Sqrt`], whose root of −∞ is NaN.)
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Powf(
     /// The exponent p.
