@@ -1,19 +1,26 @@
 #![doc = include_str!("../README.md")]
 
 mod activation;
+mod attention;
+mod embedding;
 mod flatten;
 mod linear;
 mod module;
 mod network;
 mod normalization;
+mod pooling;
+mod positional;
 mod recurrent;
 mod regularization;
 mod reservoir;
 mod residual;
 mod ridge;
 mod sequential;
+mod tied;
 mod weight;
 
+pub use attention::{Attended, MultiHeadAttention};
+pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use linear::Linear;
 pub use module::{Module, Scope};
@@ -23,13 +30,20 @@ pub use nn_norm::{
     Statistics, WeightStandardization,
 };
 pub use nn_ops::Activation;
+pub use nn_ops::{
+    AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool, AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d, AvgPool, AvgPool1d, AvgPool2d, MaxPool, MaxPool1d, MaxPool2d,
+};
 pub use nn_regularize::{
     AlphaDropout, DropConnect, Dropout, FeatureAlphaDropout, GaussianDropout, GaussianNoise, Scheduled,
     SpatialDropout, StochasticDepth,
 };
+pub use pooling::{GlobalAvgPool, GlobalMaxPool};
+pub use positional::{PositionalEmbedding, PositionalEncoding};
 pub use recurrent::{Carried, Recurrent};
 pub use reservoir::Reservoir;
 pub use residual::Residual;
 pub use ridge::{Readout, Ridge, RidgeError};
 pub use sequential::Sequential;
+pub use tied::TiedLinear;
 pub use weight::WeightTransform;

@@ -11,8 +11,10 @@ pub use slices::{dot, max_value, sum, sum_squares};
 #[path = "."]
 mod operations {
     pub(crate) mod activation;
+    pub(crate) mod attention;
     pub(crate) mod binary;
     pub(crate) mod conv;
+    pub(crate) mod gather;
     pub(crate) mod gemm;
     pub(crate) mod kernel;
     pub(crate) mod linear;
@@ -30,8 +32,8 @@ mod operations {
     pub(crate) mod unary;
 
     pub use {
-        activation::*, binary::*, conv::*, gemm::*, linear::*, matmul::*, movement::*, pool::*,
-        pool_average::*, pool_max::*, recurrent::*, reduce::*, softmax::*, unary::*,
+        activation::*, attention::*, binary::*, conv::*, gather::*, gemm::*, linear::*, matmul::*,
+        movement::*, pool::*, pool_average::*, pool_max::*, recurrent::*, reduce::*, softmax::*, unary::*,
     };
 }
 #[cfg(feature = "operations")]

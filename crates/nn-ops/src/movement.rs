@@ -1,7 +1,7 @@
-//! Operations that move elements: reshape, transpose, slice, concatenate, gather.
+//! Operations that move elements: reshape, transpose, slice, concatenate.
 
-use ndarray::{Axis, Dimension, IxDyn};
-use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, ValueError, View, ViewMut, shape::size};
+use ndarray::{Axis, IxDyn};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut, shape::size};
 
 use crate::kernel::{copy, copy_grad};
 use crate::operation::Body;
@@ -45,17 +45,6 @@ pub struct Concat {
     /// The axis; negative numbers count from the last.
     pub axis: isize,
 }
-
-/// Picks rows of a table by number: the embedding lookup.
-///
-/// Inputs: the table `[rows, …]`, and row numbers of any shape as whole numbers from 0. Output: the shape of the
-/// row numbers, then that of one row. The gradient of the table sums over repeated rows, in a fixed order; that of
-/// the row numbers is 0.
-///
-/// Values: [`nn_core::Op::check`] refuses row numbers that are fractional or out of range. A forward or backward pass that
-/// was not preceded by it panics on such numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GatherRows;
 
 impl Reshape {
     /// The new shape for `elements` elements; `None` where there is none.
@@ -262,104 +251,3 @@ impl<F: Real> Body<F> for Concat {
 
 /// Lengths are saved as multiples of this and a remainder.
 const LENGTH_UNIT: usize = 1 << 20;
-
-/// The row number that a value stands for; `None` where it is fractional or out of range.
-fn row_number<F: Real>(value: F, rows: usize) -> Option<usize> {
-    let number = value.to_f64();
-    (number >= 0.0 && number < rows as f64 && number.floor() == number).then_some(number as usize)
-}
-
-/// As [`row_number`], for numbers that were checked.
-#[track_caller]
-fn checked_row<F: Real>(value: F, rows: usize) -> usize {
-    match row_number(value, rows) {
-        Some(row) => row,
-        None => panic!("gather_rows: {value} is not a row number from 0 to {}", rows as isize - 1),
-    }
-}
-
-impl<F: Real> Body<F> for GatherRows {
-    fn name(&self) -> &'static str {
-        "gather_rows"
-    }
-
-    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        arity("gather_rows", 2, inputs)?;
-        let [table, numbers] = [inputs[0], inputs[1]];
-        if table.is_empty() {
-            let expected = "a table with at least one axis".to_owned();
-            return Err(ShapeError::Input { op: "gather_rows", input: 0, expected, got: Vec::new() });
-        }
-        let shape: Vec<usize> = numbers.iter().chain(&table[1..]).copied().collect();
-        Ok(Outline::new(shape, 2).reads_inputs(&[1]))
-    }
-
-    fn check(&self, inputs: &[View<'_, F>]) -> Result<(), ValueError> {
-        let rows = inputs[0].len_of(Axis(0));
-        match inputs[1].indexed_iter().find(|&(_, &value)| row_number(value, rows).is_none()) {
-            None => Ok(()),
-            Some((place, value)) => Err(ValueError {
-                op: "gather_rows",
-                input: 1,
-                index: place.slice().to_vec(),
-                value: value.to_f64(),
-                expected: format!("a row number from 0 to {}", rows as isize - 1),
-            }),
-        }
-    }
-
-    fn has_check(&self) -> bool {
-        true
-    }
-
-    fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
-        gather(&inputs[0], &inputs[1], output);
-    }
-
-    fn backward(
-        &self,
-        _: &Step,
-        io: &Io<'_, '_, F>,
-        _: Memory<'_, F>,
-        dy: View<'_, F>,
-        dx: &mut [Grad<'_, F>],
-    ) {
-        if let Some((mut table, accumulate)) = dx[0].target() {
-            if !accumulate {
-                table.fill(F::zero());
-            }
-            scatter_add(&mut table, &io.input(1), &dy);
-        }
-        if let Some((mut numbers, false)) = dx[1].target() {
-            numbers.fill(F::zero());
-        }
-    }
-}
-
-/// `output[i, …] = table[numbers[i], …]`.
-fn gather<F: Real>(table: &View<'_, F>, numbers: &View<'_, F>, mut output: ViewMut<'_, F>) {
-    if numbers.ndim() > 0 {
-        for (numbers, output) in numbers.outer_iter().zip(output.outer_iter_mut()) {
-            gather(table, &numbers, output);
-        }
-    } else if let Some(&number) = numbers.first() {
-        let row = checked_row(number, table.len_of(Axis(0)));
-        let row = table.index_axis(Axis(0), row);
-        match (row.as_slice(), output.as_slice_mut()) {
-            (Some(from), Some(to)) => to.copy_from_slice(from),
-            _ => copy(&row, output),
-        }
-    }
-}
-
-/// `table[numbers[i], …] += d_output[i, …]`, in row-major order of `i`.
-fn scatter_add<F: Real>(table: &mut ViewMut<'_, F>, numbers: &View<'_, F>, d_output: &View<'_, F>) {
-    if numbers.ndim() > 0 {
-        for (numbers, d_output) in numbers.outer_iter().zip(d_output.outer_iter()) {
-            scatter_add(table, &numbers, &d_output);
-        }
-    } else if let Some(&number) = numbers.first() {
-        let row = checked_row(number, table.len_of(Axis(0)));
-        copy_grad(d_output, &mut Grad::Accumulate(table.index_axis_mut(Axis(0), row)));
-    }
-}

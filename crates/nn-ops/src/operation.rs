@@ -10,10 +10,10 @@ use std::fmt::Debug;
 use nn_core::{Grad, Io, Memory, Op, Outline, Real, ShapeError, Step, ValueError, View, ViewMut};
 
 use crate::{
-    Abs, Activation, AdaptiveAvgPool, AdaptiveMaxPool, Add, AddScalar, AvgPool, Clamp, Concat, Conv,
-    ConvTranspose, Div, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp, MatMul, Max, MaxPool, Maximum,
-    Mean, Minimum, Mul, MulScalar, Neg, Powf, Reciprocal, Recurrent, Reshape, Slice, Softmax, Sqrt, Square,
-    Sub, Sum, Transpose,
+    Abs, Activation, AdaptiveAvgPool, AdaptiveMaxPool, Add, AddScalar, AttentionWeights, AvgPool, Clamp,
+    Concat, Conv, ConvTranspose, Div, EmbeddingLookup, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp,
+    MatMul, Max, MaxPool, Maximum, Mean, Minimum, Mul, MulScalar, Neg, Powf, Reciprocal, Recurrent, Reshape,
+    Slice, Softmax, Sqrt, Square, Sub, Sum, Transpose,
 };
 
 /// The methods of [`Op`], as an operation of this crate implements them.
@@ -119,6 +119,7 @@ operations!(
     AdaptiveMaxPool<2>,
     Add,
     AddScalar,
+    AttentionWeights,
     AvgPool<1>,
     AvgPool<2>,
     Clamp,
@@ -128,6 +129,7 @@ operations!(
     ConvTranspose<1>,
     ConvTranspose<2>,
     Div,
+    EmbeddingLookup,
     Exp,
     GatherRows,
     Linear,

@@ -302,6 +302,9 @@ fn backward_plane<F: Real>(grid: &Grid, include: bool, dy: &[F], dx: &mut [F], a
     if !accumulate {
         dx.fill(F::zero());
     }
+    if let Some(sizes) = blocks(grid) {
+        return backward_blocks(dy, dx, width, outputs, sizes);
+    }
     for (o, dy) in dy.chunks_exact(outputs).enumerate() {
         let rows = grid.y.window(o);
         for (i, &dy) in dy.iter().enumerate() {
@@ -309,6 +312,34 @@ fn backward_plane<F: Real>(grid: &Grid, include: bool, dy: &[F], dx: &mut [F], a
             let share = dy / count(include, &rows, &columns);
             for row in rows.places() {
                 dx[row * width..][columns.places()].iter_mut().for_each(|d| *d += share);
+            }
+        }
+    }
+}
+
+/// The reverse of [`forward_blocks`], added to the gradient.
+#[inline(always)]
+fn backward_blocks<F: Real>(
+    dy: &[F],
+    dx: &mut [F],
+    width: usize,
+    outputs: usize,
+    [height, step, block]: [usize; 3],
+) {
+    let mut rows = [F::zero(); TILE];
+    let count = F::from_usize(height * block);
+    for (o, dy) in dy.chunks_exact(outputs).enumerate() {
+        for (i, dy) in dy.chunks(TILE / block).enumerate() {
+            let from = o * step * width + i * (TILE / block) * block;
+            let rows = &mut rows[..dy.len() * block];
+            if block == 2 {
+                rows.as_chunks_mut::<2>().0.iter_mut().zip(dy).for_each(|(row, &dy)| *row = [dy / count; 2]);
+            } else {
+                rows.chunks_exact_mut(block).zip(dy).for_each(|(row, &dy)| row.fill(dy / count));
+            }
+            for k in 0..height {
+                let len = rows.len();
+                add_strided(rows, 1, &mut dx[from + k * width..][..len]);
             }
         }
     }

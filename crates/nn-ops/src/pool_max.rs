@@ -262,10 +262,11 @@ fn take_larger<F: Real>(x: &[F], stride: usize, code: F, y: &mut [F], codes: &mu
             }
         }
         2 => {
-            let x = &x[..2 * len - 1];
-            for i in 0..len {
-                update(x[2 * i], &mut y[i], &mut codes[i]);
+            let (pairs, last) = x[..2 * len - 1].as_chunks::<2>();
+            for ((&[x, _], y), code) in pairs.iter().zip(&mut *y).zip(&mut *codes) {
+                update(x, y, code);
             }
+            update(last[0], &mut y[len - 1], &mut codes[len - 1]);
         }
         _ => {
             for i in 0..len {

@@ -261,6 +261,13 @@ fn movements() -> Vec<Entry> {
         entry("Slice", slices(), &[Slice { axis: 1, start: 3, end: 698, step: 2 }], &large),
         entry("Concat", concats(), &[Concat { axis: 0 }], &[numbers(&[400, 700]), numbers(&[20, 700])]),
         Entry { name: "GatherRows", cases: gathers().boxed(), large: vec![large_gather()] },
+        Entry { name: "EmbeddingLookup", cases: embeddings().boxed(), large: vec![large_lookup()] },
+        entry(
+            "AttentionWeights",
+            attention(),
+            &[AttentionWeights { scale: 0.3, causal: true }],
+            &[numbers(&[4, 8, 50, 60])],
+        ),
     ]
 }
 
@@ -334,6 +341,45 @@ fn large_gather() -> Case {
     let rows = (0..2000).map(|i| f64::from(i * 37 % 50)).collect();
     let rows = Laid::new(ArrayD::from_shape_vec(IxDyn(&[2000]), rows).unwrap().view(), Layout::C);
     Case::new(GatherRows, vec![numbers(&[50, 700]), rows]).constant(&[1])
+}
+
+fn embeddings() -> impl Strategy<Value = Case> {
+    let case = |([rows, width], numbers): ([usize; 2], Vec<usize>)| {
+        let numbers = laid(indices(numbers, rows));
+        (laid(within(vec![rows, width], -3.0, 3.0)), numbers)
+    };
+    let sizes = [1..5usize, 1..5usize];
+    (sizes, shapes(0..=3, 3)).prop_flat_map(case).prop_map(|(table, numbers)| {
+        let lookup = EmbeddingLookup { padding_idx: None };
+        Case::new(lookup, vec![table, numbers]).constant(&[1])
+    })
+}
+
+fn large_lookup() -> Case {
+    let numbers_of = |i: usize| (i * 37 % 50) as f64;
+    let rows = (0..2000).map(numbers_of).collect();
+    let rows = Laid::new(ArrayD::from_shape_vec(IxDyn(&[40, 50]), rows).unwrap().view(), Layout::C);
+    let lookup = EmbeddingLookup { padding_idx: Some(7) };
+    Case::new(lookup, vec![numbers(&[50, 700]), rows]).constant(&[1])
+}
+
+/// Scores of up to three queries and keys; a mask leaves out some keys, but never all.
+fn attention() -> impl Strategy<Value = Case> {
+    let sizes = [1..=2usize, 1..=2, 1..=3, 1..=4];
+    let inputs = |(shape, causal, masked): ([usize; 4], bool, bool)| {
+        let mask = within(vec![shape[0], shape[3]], 0.0, 1.6).prop_map(move |mut mask| {
+            mask.mapv_inplace(f64::floor);
+            mask.index_axis_mut(ndarray::Axis(1), 0).fill(0.0);
+            masked.then_some(mask)
+        });
+        (laid(within(shape.to_vec(), -3.0, 3.0)), mask, Just(causal))
+    };
+    (sizes, any::<bool>(), any::<bool>()).prop_flat_map(inputs).prop_map(|(scores, mask, causal)| {
+        let mask = mask.map(|mask| Laid::new(mask.view(), Layout::Fortran));
+        let inputs: Vec<Laid> = std::iter::once(scores).chain(mask).collect();
+        let constant = if inputs.len() == 2 { vec![1] } else { vec![] };
+        Case::new(AttentionWeights { scale: 0.7, causal }, inputs).constant(&constant)
+    })
 }
 
 fn products() -> Vec<Entry> {

@@ -1,16 +1,34 @@
 //! The list of all modules.
 
+use ndarray::{ArrayD, IxDyn};
+use nn_graph::Var;
 use nn_layers::{
-    Activation, AlphaDropout, BatchNorm, BatchRenorm, DropConnect, Dropout, FeatureAlphaDropout, Flatten,
-    GaussianDropout, GaussianNoise, GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, Module,
-    Recurrent, Reservoir, Residual, RmsNorm, Scheduled, Sequential, SpatialDropout, SpectralNorm,
-    StochasticDepth, WeightStandardization,
+    Activation, AdaptiveAvgPool1d, AdaptiveMaxPool1d, AlphaDropout, AvgPool1d, BatchNorm, BatchRenorm,
+    DropConnect, Dropout, Embedding, FeatureAlphaDropout, Flatten, GaussianDropout, GaussianNoise,
+    GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, MaxPool1d,
+    Module, MultiHeadAttention, PositionalEmbedding, PositionalEncoding, Recurrent, Reservoir, Residual,
+    RmsNorm, Scheduled, Scope, Sequential, SpatialDropout, SpectralNorm, StochasticDepth, TiedLinear,
+    WeightStandardization,
 };
 
+const ATTENTION: [&str; 4] = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"];
 const LINEAR: [&str; 2] = ["weight", "bias"];
 const RECURRENT: [&str; 4] = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"];
 const BATCH: [&str; 5] = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"];
 const SPECTRAL: [&str; 4] = ["weight", "bias", "weight_u", "weight_v"];
+
+/// An embedding of numbers that do not change, times the input: its gradient is that of the table and the input.
+#[derive(Debug)]
+struct Numbered(Embedding);
+
+impl Module<f64> for Numbered {
+    fn record<'g>(&self, scope: &Scope<'g, f64>, input: Var<'g, f64>) -> Var<'g, f64> {
+        let shape = input.shape();
+        let number = |index: IxDyn| (index[0] * 3 + index[1] * 2) % 7;
+        let numbers = ArrayD::from_shape_fn(IxDyn(&shape[..2]), |index| number(index) as f64);
+        input * self.0.record(scope, scope.graph().constant(numbers))
+    }
+}
 
 /// A module of the list: its name, itself, and the names of its parameters.
 pub(crate) type Member = (&'static str, Box<dyn Module<f64>>, &'static [&'static str]);
@@ -21,6 +39,17 @@ pub(crate) fn list() -> Vec<Member> {
         ("Linear", Box::new(Linear::new(3)), &LINEAR),
         ("Activation", Box::new(Activation::Tanh), &[]),
         ("Flatten", Box::new(Flatten), &[]),
+        ("MaxPool", Box::new(MaxPool1d::new(3).stride(2)), &[]),
+        ("AvgPool", Box::new(AvgPool1d::new(2)), &[]),
+        ("AdaptiveMaxPool", Box::new(AdaptiveMaxPool1d::new(2)), &[]),
+        ("AdaptiveAvgPool", Box::new(AdaptiveAvgPool1d::new(2)), &[]),
+        ("GlobalMaxPool", Box::new(GlobalMaxPool), &[]),
+        ("GlobalAvgPool", Box::new(GlobalAvgPool), &[]),
+        ("Embedding", Box::new(Numbered(Embedding::new(7, 5))), &["weight"]),
+        ("TiedLinear", Box::new(TiedLinear::new("0.weight")), &["bias"]),
+        ("MultiHeadAttention", Box::new(MultiHeadAttention::new(5).causal(true)), &ATTENTION),
+        ("PositionalEncoding", Box::new(PositionalEncoding), &[]),
+        ("PositionalEmbedding", Box::new(PositionalEmbedding::new(9)), &["weight"]),
         ("Sequential", Box::new(Sequential::new().add(Linear::new(3))), &["0.weight", "0.bias"]),
         ("Residual", Box::new(Residual::new(LayerNorm::new())), &["weight", "bias"]),
         ("Recurrent", Box::new(Recurrent::lstm(3)), &RECURRENT),
