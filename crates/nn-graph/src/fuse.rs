@@ -1,13 +1,15 @@
-//! Fusions: a product, its bias and its activation become one operation, which makes one pass over its output.
+//! Fusions: a product or convolution, its bias and its activation become one operation, which makes one pass over its
+//! output.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use nn_core::{Op, Real};
-use nn_ops::{Activation, Linear};
+use nn_ops::{Activation, Conv, ConvTranspose, Linear};
 
-use crate::graph::{Applied, Kind, Node, Source};
+use crate::graph::{Applied, Kind, Node, Source, kind_of};
 
-/// Rewrites `x·Wᵀ + b` and `linear` followed by an activation into one `linear`, wherever nothing else uses what
+/// Rewrites `x·Wᵀ + b` into one `linear`, and that or a convolution followed by an activation into one operation, wherever nothing else uses what
 /// lies between. `roots` are the nodes whose values are wanted from outside.
 pub(crate) fn fuse<F: Real>(nodes: &mut [Node<F>], roots: &[usize]) {
     let mut uses = count_uses(nodes, roots);
@@ -64,7 +66,7 @@ fn add_bias<F: Real>(nodes: &[Node<F>], add: &Applied<F>, uses: &[usize]) -> Opt
     })
 }
 
-/// An activation behind a linear layer that has none.
+/// An activation behind a linear layer or a convolution that has none.
 fn add_activation<F: Real>(
     nodes: &[Node<F>],
     applied: &Applied<F>,
@@ -72,16 +74,27 @@ fn add_activation<F: Real>(
     uses: &[usize],
 ) -> Option<(Applied<F>, usize)> {
     let inner = used_once(nodes, applied.inputs[0], uses)?;
-    let Kind::Linear(linear) = &inner.kind else { return None };
-    if linear.activation != Activation::Identity || !activation.derivative_reads_output() {
+    if !activation.derivative_reads_output() {
         return None;
     }
-    let linear = Linear { activation, ..*linear };
-    Some((apply(nodes, linear, inner.inputs.clone())?, applied.inputs[0]))
+    let (none, inputs) = (Activation::Identity, inner.inputs.clone());
+    let fused = match &inner.kind {
+        Kind::Linear(op) if op.activation == none => apply(nodes, Linear { activation, ..*op }, inputs),
+        Kind::Conv1d(op) if op.activation == none => apply(nodes, Conv { activation, ..**op }, inputs),
+        Kind::Conv2d(op) if op.activation == none => apply(nodes, Conv { activation, ..**op }, inputs),
+        Kind::ConvTranspose1d(op) if op.activation == none => {
+            apply(nodes, ConvTranspose { activation, ..**op }, inputs)
+        }
+        Kind::ConvTranspose2d(op) if op.activation == none => {
+            apply(nodes, ConvTranspose { activation, ..**op }, inputs)
+        }
+        _ => None,
+    };
+    Some((fused?, applied.inputs[0]))
 }
 
-fn apply<F: Real>(nodes: &[Node<F>], linear: Linear, inputs: Vec<usize>) -> Option<Applied<F>> {
+fn apply<F: Real, O: Op<F> + Any>(nodes: &[Node<F>], op: O, inputs: Vec<usize>) -> Option<Applied<F>> {
     let shapes: Vec<&[usize]> = inputs.iter().map(|&i| &nodes[i].shape[..]).collect();
-    let outline = Op::<F>::infer(&linear, &shapes).ok()?;
-    Some(Applied { op: Arc::new(linear), kind: Kind::Linear(linear), inputs, outline })
+    let outline = op.infer(&shapes).ok()?;
+    Some(Applied { kind: kind_of(&op), op: Arc::new(op), inputs, outline })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 use nn_core::{Mode, Op, Outline, ParamLayout, Real, Role};
-use nn_ops::{Activation, Add, Linear, MatMul, Reshape, Transpose};
+use nn_ops::{Activation, Add, Conv, ConvTranspose, Linear, MatMul, Reshape, Transpose};
 
 use crate::{Plan, RecordError, Var, compile};
 
@@ -27,6 +27,10 @@ pub(crate) enum Kind {
     MatMul(MatMul),
     Add,
     Linear(Linear),
+    Conv1d(Box<Conv<1>>),
+    Conv2d(Box<Conv<2>>),
+    ConvTranspose1d(Box<ConvTranspose<1>>),
+    ConvTranspose2d(Box<ConvTranspose<2>>),
     Activation(Activation),
     Other,
 }
@@ -272,7 +276,7 @@ impl<F: Real> Graph<F> {
 }
 
 /// What the compiler can make use of in an operation.
-fn kind_of<O: Any>(op: &O) -> Kind {
+pub(crate) fn kind_of<O: Any>(op: &O) -> Kind {
     let op: &dyn Any = op;
     if op.is::<Reshape>() {
         Kind::Reshape
@@ -284,6 +288,14 @@ fn kind_of<O: Any>(op: &O) -> Kind {
         Kind::MatMul(*op)
     } else if let Some(op) = op.downcast_ref::<Linear>() {
         Kind::Linear(*op)
+    } else if let Some(op) = op.downcast_ref::<Conv<1>>() {
+        Kind::Conv1d(Box::new(*op))
+    } else if let Some(op) = op.downcast_ref::<Conv<2>>() {
+        Kind::Conv2d(Box::new(*op))
+    } else if let Some(op) = op.downcast_ref::<ConvTranspose<1>>() {
+        Kind::ConvTranspose1d(Box::new(*op))
+    } else if let Some(op) = op.downcast_ref::<ConvTranspose<2>>() {
+        Kind::ConvTranspose2d(Box::new(*op))
     } else if let Some(op) = op.downcast_ref::<Activation>() {
         Kind::Activation(*op)
     } else {

@@ -2,6 +2,8 @@
 
 mod activation;
 mod attention;
+mod conv;
+mod conv_parameters;
 mod embedding;
 mod flatten;
 mod linear;
@@ -20,6 +22,7 @@ mod tied;
 mod weight;
 
 pub use attention::{Attended, MultiHeadAttention};
+pub use conv::{Conv, Conv1d, Conv2d, ConvTranspose, ConvTranspose1d, ConvTranspose2d};
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use linear::Linear;
@@ -29,7 +32,7 @@ pub use nn_norm::{
     BatchNorm, BatchRenorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, SpectralNorm,
     Statistics, WeightStandardization,
 };
-pub use nn_ops::Activation;
+pub use nn_ops::{Activation, PerAxis};
 pub use nn_ops::{
     AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool, AdaptiveMaxPool1d,
     AdaptiveMaxPool2d, AvgPool, AvgPool1d, AvgPool2d, MaxPool, MaxPool1d, MaxPool2d,

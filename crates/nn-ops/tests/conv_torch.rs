@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use ndarray::{ArrayD, IxDyn};
 use nn_core::{Op, Real, Step, evaluate};
+use nn_ops::simd::{Isa, force};
 use nn_ops::{Conv, ConvTranspose};
 
 const FIXTURE: &str = include_str!("fixtures/conv.csv");
@@ -95,14 +96,14 @@ fn check<F: Real>(tolerance: f64) {
     }
 }
 
+/// On each instruction set, by which vectors and tiles differ. All in one test, since it is one for the whole process.
 #[test]
-fn values_and_gradients_are_those_of_torch_in_double_precision() {
-    check::<f64>(1e-10);
-}
-
-#[test]
-fn values_and_gradients_are_those_of_torch_in_single_precision() {
-    check::<f32>(1e-5);
+fn values_and_gradients_are_those_of_torch() {
+    for isa in [Isa::Baseline, Isa::Avx2, Isa::Avx512] {
+        force(isa);
+        check::<f64>(1e-10);
+        check::<f32>(1e-5);
+    }
 }
 
 #[test]

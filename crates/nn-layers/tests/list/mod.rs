@@ -2,13 +2,14 @@
 
 use ndarray::{ArrayD, IxDyn};
 use nn_graph::Var;
+use nn_graph::Var;
 use nn_layers::{
     Activation, AdaptiveAvgPool1d, AdaptiveMaxPool1d, AlphaDropout, AvgPool1d, BatchNorm, BatchRenorm,
-    DropConnect, Dropout, Embedding, FeatureAlphaDropout, Flatten, GaussianDropout, GaussianNoise,
-    GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm, MaxPool1d,
-    Module, MultiHeadAttention, PositionalEmbedding, PositionalEncoding, Recurrent, Reservoir, Residual,
-    RmsNorm, Scheduled, Scope, Sequential, SpatialDropout, SpectralNorm, StochasticDepth, TiedLinear,
-    WeightStandardization,
+    Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DropConnect, Dropout, Embedding, FeatureAlphaDropout,
+    Flatten, GaussianDropout, GaussianNoise, GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm,
+    LayerNorm, Linear, LocalResponseNorm, MaxPool1d, Module, MultiHeadAttention, PositionalEmbedding,
+    PositionalEncoding, Recurrent, Reservoir, Residual, RmsNorm, Scheduled, Scope, Sequential,
+    SpatialDropout, SpectralNorm, StochasticDepth, TiedLinear, WeightStandardization,
 };
 
 const ATTENTION: [&str; 4] = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"];
@@ -33,10 +34,25 @@ impl Module<f64> for Numbered {
 /// A module of the list: its name, itself, and the names of its parameters.
 pub(crate) type Member = (&'static str, Box<dyn Module<f64>>, &'static [&'static str]);
 
+/// A module for images, which gets each position as a row of one column.
+#[derive(Debug)]
+struct OfImages<M>(M);
+
+impl<M: Module<f64>> Module<f64> for OfImages<M> {
+    fn record<'g>(&self, scope: &Scope<'g, f64>, input: Var<'g, f64>) -> Var<'g, f64> {
+        let shape = input.shape().into_iter().chain([1]);
+        self.0.record(scope, input.reshape(&shape.map(|n| n as isize).collect::<Vec<_>>()))
+    }
+}
+
 /// All modules, each for an input of 4 channels and 5 positions a sample, and the transforms of weights.
 pub(crate) fn list() -> Vec<Member> {
     vec![
         ("Linear", Box::new(Linear::new(3)), &LINEAR),
+        ("Conv<1>", Box::new(Conv1d::new(6, 3).padding(1).groups(2)), &LINEAR),
+        ("Conv<2>", Box::new(OfImages(Conv2d::new(3, [3, 2]).padding([0, 1]).stride([2, 1]))), &LINEAR),
+        ("ConvTranspose<1>", Box::new(ConvTranspose1d::new(2, 3).stride(2)), &LINEAR),
+        ("ConvTranspose<2>", Box::new(OfImages(ConvTranspose2d::new(4, 2).groups(2))), &LINEAR),
         ("Activation", Box::new(Activation::Tanh), &[]),
         ("Flatten", Box::new(Flatten), &[]),
         ("MaxPool", Box::new(MaxPool1d::new(3).stride(2)), &[]),

@@ -107,15 +107,19 @@ struct Chunk<'a, F> {
     parts: usize,
 }
 
-/// The buffers of one part.
+/// Buffers for the gradient before the activation, and for what it is computed from where that is not contiguous.
+struct Behind<'a, F> {
+    dz: &'a mut [F],
+    output: &'a mut [F],
+    d_output: &'a mut [F],
+}
+
+/// The other buffers of one part.
 struct Buffers<'a, F> {
     x_window: &'a mut [F],
     y_window: &'a mut [F],
     input: &'a mut [F],
     y: &'a mut [F],
-    dz: &'a mut [F],
-    kept: &'a mut [F],
-    dy: &'a mut [F],
     rows: &'a mut [F],
     temporary: &'a mut [F],
 }
@@ -223,56 +227,72 @@ impl<F: Real> Pass<'_, F> {
             y_window: pieces.take(sizes.y_window),
             input: pieces.take(sizes.input),
             y: pieces.take(sizes.y),
-            dz: pieces.take(sizes.dz),
-            kept: pieces.take(sizes.dz),
-            dy: pieces.take(sizes.dz),
             rows: pieces.take(sizes.rows),
             temporary: pieces.take(sizes.temporary),
         };
+        let [dz, output_copy, d_output_copy] = [(); 3].map(|()| pieces.take(sizes.dz));
+        let mut behind = Behind { dz, output: output_copy, d_output: d_output_copy };
         buffers.x_window.fill(F::zero());
         buffers.y_window.fill(F::zero());
-        buffers.y.fill(F::zero());
-        buffers.dz.fill(F::zero());
+        buffers.y[self.g.y_sample()..].fill(F::zero());
+        behind.dz[self.output_len()..].fill(F::zero());
         if input.len_of(Axis(0)) == 0 {
             weight_sums.fill(F::zero());
         }
         for (i, input) in input.outer_iter().enumerate() {
             let output = output.as_ref().map(|y| y.index_axis(Axis(0), i));
-            self.dz(output, d_output.index_axis(Axis(0), i), &mut buffers);
+            let d_output = d_output.index_axis(Axis(0), i);
+            let dz = self.dz(output, &d_output, &mut behind);
             if self.wants[1] {
-                self.add_bias(&buffers, bias_sums);
+                self.add_bias(dz, bias_sums);
             }
             let target = d_input.as_mut().map(|dx| dx.index_axis_mut(Axis(0), i));
-            self.sample(input, target, accumulate, &mut buffers, weight_sums, i > 0);
+            self.sample(input, dz, (target, accumulate), &mut buffers, weight_sums, i > 0);
         }
     }
 
-    /// The gradient of the output before the activation.
-    fn dz(
+    /// Elements of a sample of the output.
+    fn output_len(&self) -> usize {
+        if self.transposed { self.g.x_sample() } else { self.g.y_sample() }
+    }
+
+    /// The gradient of the output before the activation, with room for whole vectors of channels behind it.
+    fn dz<'b>(
         &self,
         output: Option<ArrayView3<'_, F>>,
-        d_output: ArrayView3<'_, F>,
-        buffers: &mut Buffers<'_, F>,
-    ) {
-        let dz = &mut buffers.dz[..d_output.len()];
+        d_output: &'b ArrayView3<'_, F>,
+        buffers: &'b mut Behind<'_, F>,
+    ) -> &'b [F] {
         let copy = |from: &ArrayView3<'_, F>, to: &mut [F]| match from.as_slice() {
             Some(from) => to.copy_from_slice(from),
             None => to.iter_mut().zip(from).for_each(|(to, &from)| *to = from),
         };
-        let Some(output) = output else { return copy(&d_output, dz) };
+        let Behind { dz: buffer, output: y_buffer, d_output: dy_buffer } = buffers;
+        let dz = &mut buffer[..d_output.len()];
+        let Some(output) = output else {
+            return match d_output.as_slice() {
+                Some(dz) if self.transposed || self.width() == self.g.y_channels => dz,
+                _ => {
+                    copy(d_output, dz);
+                    buffer
+                }
+            };
+        };
         let plane = if self.transposed { self.g.x_plane() } else { self.g.y_plane() };
         if let (Some(y), Some(dy)) = (output.as_slice(), d_output.as_slice()) {
-            return self.activation.backward_rows(y, dy, dz, None, plane);
+            self.activation.backward_rows(y, dy, dz, None, plane);
+            return buffer;
         }
-        let (y, dy) = (&mut buffers.kept[..dz.len()], &mut buffers.dy[..dz.len()]);
+        let (y, dy) = (&mut y_buffer[..dz.len()], &mut dy_buffer[..dz.len()]);
         copy(&output, y);
-        copy(&d_output, dy);
+        copy(d_output, dy);
         self.activation.backward_rows(y, dy, dz, None, plane);
+        buffer
     }
 
-    fn add_bias(&self, buffers: &Buffers<'_, F>, sums: &mut [F]) {
+    fn add_bias(&self, dz: &[F], sums: &mut [F]) {
         let plane = if self.transposed { self.g.x_plane() } else { self.g.y_plane() };
-        for (to, dz) in sums.iter_mut().zip(buffers.dz.chunks_exact(plane)) {
+        for (to, dz) in sums.iter_mut().zip(dz.chunks_exact(plane)) {
             *to += sum(dz);
         }
     }
@@ -281,15 +301,15 @@ impl<F: Real> Pass<'_, F> {
     fn sample(
         &self,
         input: ArrayView3<'_, F>,
-        d_input: Option<ArrayViewMut3<'_, F>>,
-        accumulate: bool,
+        dz: &[F],
+        (d_input, accumulate): (Option<ArrayViewMut3<'_, F>>, bool),
         buffers: &mut Buffers<'_, F>,
         weight_sums: &mut [F],
         add: bool,
     ) {
         let g = &self.g;
         let output_shape = |channels: usize, plane: [usize; 2]| (g.groups * channels, plane[0], plane[1]);
-        let Buffers { x_window, y_window, input: result, y, dz, rows, temporary, .. } = buffers;
+        let Buffers { x_window, y_window, input: result, y, rows, temporary } = buffers;
         let source: &[F] = if self.transposed {
             let shape = output_shape(g.x_channels, g.x);
             let dz = ArrayView3::from_shape(shape, &dz[..g.x_sample()]).expect("a sample");

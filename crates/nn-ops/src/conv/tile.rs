@@ -147,10 +147,22 @@ impl<T: Real> Tile<'_, T> {
             S::enter(
                 #[inline(always)]
                 || {
+                    self.fetch::<S, C>();
                     let sums = self.multiply::<S, C, W>();
                     self.write::<S, C, W>(&sums);
                 },
             );
+        }
+    }
+
+    /// Fetches what will be written when the sums are done.
+    #[inline(always)]
+    unsafe fn fetch<S: Simd<T>, const C: usize>(&self) {
+        for c in 0..C {
+            for &to in self.vectors.to {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { S::prefetch(self.target.wrapping_add(c * self.plane + to as usize)) }
+            }
         }
     }
 
