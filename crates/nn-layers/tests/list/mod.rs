@@ -2,7 +2,6 @@
 
 use ndarray::{ArrayD, IxDyn};
 use nn_graph::Var;
-use nn_graph::Var;
 use nn_layers::{
     Activation, AdaptiveAvgPool1d, AdaptiveMaxPool1d, AlphaDropout, AvgPool1d, BatchNorm, BatchRenorm,
     Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DropConnect, Dropout, Embedding, FeatureAlphaDropout,
