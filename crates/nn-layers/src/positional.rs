@@ -36,7 +36,7 @@ impl<F: Real> Module<F> for PositionalEncoding {
         let encoding = |at: usize, element: usize| {
             let exponent = (element / 2 * 2) as f64 / width as f64;
             let angle = at as f64 / 10_000f64.powf(exponent);
-            if element % 2 == 0 { angle.sin() } else { angle.cos() }
+            if element.is_multiple_of(2) { angle.sin() } else { angle.cos() }
         };
         let table =
             ArrayD::from_shape_fn(IxDyn(&[length, width]), |index| F::from_f64(encoding(index[0], index[1])));

@@ -129,7 +129,7 @@ fn positions_are_added() {
     let y = network.predict(&x.view()).unwrap();
     for (index, y) in y.indexed_iter() {
         let angle = index[1] as f64 / 10_000f64.powf([0.0, 0.0, 0.4, 0.4, 0.8][index[2]]);
-        let expected = 1.0 + if index[2] % 2 == 0 { angle.sin() } else { angle.cos() };
+        let expected = 1.0 + if index[2].is_multiple_of(2) { angle.sin() } else { angle.cos() };
         assert!((y - expected).abs() < 1e-15, "{index:?}");
     }
     let mut network = Network::<f64>::new(PositionalEmbedding::new(9), &[7, 5], 1).unwrap();

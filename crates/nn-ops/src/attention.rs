@@ -94,7 +94,7 @@ impl<F: Real> Body<F> for AttentionWeights {
         let mask = inputs.get(1).map(|mask| mask.view());
         let mask = mask.map(|mask| mask.into_dimensionality::<ndarray::Ix2>().expect("a mask of two axes"));
         let mask_of = |n: usize| mask.as_ref().map(|mask| mask.index_axis(Axis(0), n));
-        let contiguous = mask.as_ref().is_none_or(|mask| mask.is_standard_layout());
+        let contiguous = mask.as_ref().is_none_or(ndarray::ArrayBase::is_standard_layout);
         if inputs[0].is_standard_layout()
             && contiguous
             && let (Some(x), Some(y)) = (inputs[0].as_slice(), output.as_slice_mut())

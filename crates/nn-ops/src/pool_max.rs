@@ -346,7 +346,7 @@ fn larger_columns<F: Real>(best: &[F], below: &[F], y: &mut [F], codes: &mut [F]
 fn backward_plane<F: Real>(grid: &Grid, dy: &[F], codes: &[F], dx: &mut [F], accumulate: bool) {
     let (width, outputs) = (grid.x.len, grid.x.outputs);
     if (grid.y.plain(), grid.x.plain()) == (Some((2, 2)), Some((2, 2))) {
-        return if accumulate {
+        if accumulate {
             backward_pairs(
                 dy,
                 codes,
@@ -355,7 +355,7 @@ fn backward_plane<F: Real>(grid: &Grid, dy: &[F], codes: &[F], dx: &mut [F], acc
                 outputs,
                 #[inline(always)]
                 |old, new| old + new,
-            )
+            );
         } else {
             backward_pairs(
                 dy,
@@ -365,8 +365,9 @@ fn backward_plane<F: Real>(grid: &Grid, dy: &[F], codes: &[F], dx: &mut [F], acc
                 outputs,
                 #[inline(always)]
                 |_, new| new,
-            )
-        };
+            );
+        }
+        return;
     }
     if !accumulate {
         dx.fill(F::zero());
