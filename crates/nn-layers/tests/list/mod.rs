@@ -1,8 +1,6 @@
 //! The list of all modules.
 
 use ndarray::{ArrayD, IxDyn};
-use ndarray::{ArrayD, IxDyn};
-use nn_graph::Var;
 use nn_graph::Var;
 use nn_layers::{
     Activation, AdaptiveAvgPool1d, AdaptiveMaxPool1d, AlphaDropout, AvgPool1d, BatchNorm, BatchRenorm,
