@@ -3,12 +3,12 @@
 use ndarray::{ArrayD, IxDyn};
 use nn_graph::Var;
 use nn_layers::{
-    Activation, AdaptiveAvgPool1d, AdaptiveMaxPool1d, AlphaDropout, AvgPool1d, BatchNorm, BatchRenorm,
-    Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DropConnect, Dropout, Embedding, FeatureAlphaDropout,
-    Flatten, GaussianDropout, GaussianNoise, GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm,
-    LayerNorm, Linear, LocalResponseNorm, MaxPool1d, Module, MultiHeadAttention, PositionalEmbedding,
-    PositionalEncoding, Recurrent, Reservoir, Residual, RmsNorm, Scheduled, Scope, Sequential,
-    SpatialDropout, SpectralNorm, StochasticDepth, TiedLinear, WeightStandardization,
+    Activation, AdaptiveAvgPool1d, AdaptiveMaxPool1d, AlphaDropout, AvgPool1d, BatchNorm, BatchRenorm, Conv,
+    ConvTranspose, DropConnect, Dropout, Embedding, FeatureAlphaDropout, Flatten, GaussianDropout,
+    GaussianNoise, GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm, LayerNorm, Linear,
+    LocalResponseNorm, MaxPool1d, Module, MultiHeadAttention, PositionalEmbedding, PositionalEncoding,
+    Recurrent, Reservoir, Residual, RmsNorm, Scheduled, Scope, Sequential, SpatialDropout, SpectralNorm,
+    StochasticDepth, TiedLinear, WeightStandardization,
 };
 
 const ATTENTION: [&str; 4] = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"];
@@ -48,10 +48,10 @@ impl<M: Module<f64>> Module<f64> for OfImages<M> {
 pub(crate) fn list() -> Vec<Member> {
     vec![
         ("Linear", Box::new(Linear::new(3)), &LINEAR),
-        ("Conv<1>", Box::new(Conv1d::new(6, 3).padding(1).groups(2)), &LINEAR),
-        ("Conv<2>", Box::new(OfImages(Conv2d::new(3, [3, 2]).padding([0, 1]).stride([2, 1]))), &LINEAR),
-        ("ConvTranspose<1>", Box::new(ConvTranspose1d::new(2, 3).stride(2)), &LINEAR),
-        ("ConvTranspose<2>", Box::new(OfImages(ConvTranspose2d::new(4, 2).groups(2))), &LINEAR),
+        ("Conv<1>", Box::new(Conv::<1>::new(6, 3).padding(1).groups(2)), &LINEAR),
+        ("Conv<2>", Box::new(OfImages(Conv::<2>::new(3, [3, 2]).padding([0, 1]).stride([2, 1]))), &LINEAR),
+        ("ConvTranspose<1>", Box::new(ConvTranspose::<1>::new(2, 3).stride(2)), &LINEAR),
+        ("ConvTranspose<2>", Box::new(OfImages(ConvTranspose::<2>::new(4, 2).groups(2))), &LINEAR),
         ("Activation", Box::new(Activation::Tanh), &[]),
         ("Flatten", Box::new(Flatten), &[]),
         ("MaxPool", Box::new(MaxPool1d::new(3).stride(2)), &[]),
