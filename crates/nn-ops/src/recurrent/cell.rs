@@ -213,10 +213,30 @@ fn gate<F>(gates: &[F], of: usize, hidden: usize, row: usize, gate: usize) -> &[
     &gates[(row * of + gate) * hidden..][..hidden]
 }
 
+/// Some units of the four gates of one sample.
+#[inline(always)]
+fn four<F: Real>(gates: &[F], hidden: usize, row: usize, at: usize) -> [[F; LANES]; 4] {
+    [
+        load(gate(gates, 4, hidden, row, 0), at),
+        load(gate(gates, 4, hidden, row, 1), at),
+        load(gate(gates, 4, hidden, row, 2), at),
+        load(gate(gates, 4, hidden, row, 3), at),
+    ]
+}
+
 /// As [`gate`], for writing.
 #[inline(always)]
 fn gate_mut<F>(gates: &mut [F], of: usize, hidden: usize, row: usize, gate: usize) -> &mut [F] {
     &mut gates[(row * of + gate) * hidden..][..hidden]
+}
+
+/// Writes units of the four gates of one sample.
+#[inline(always)]
+fn store_four<F: Real>(gates: &mut [F], hidden: usize, row: usize, at: usize, lanes: [&[F; LANES]; 4]) {
+    store(gate_mut(gates, 4, hidden, row, 0), at, lanes[0]);
+    store(gate_mut(gates, 4, hidden, row, 1), at, lanes[1]);
+    store(gate_mut(gates, 4, hidden, row, 2), at, lanes[2]);
+    store(gate_mut(gates, 4, hidden, row, 3), at, lanes[3]);
 }
 
 #[inline(always)]
@@ -224,9 +244,8 @@ fn lstm<F: Real>(hidden: usize, bias: &[F], step: Ahead<'_, F>) {
     let Ahead { gates, h, c_before, c, .. } = step;
     for row in 0..h.len() / hidden {
         for at in (0..hidden).step_by(LANES) {
-            let [mut i, mut f, mut g, mut o] =
-                std::array::from_fn(|k| load(gate(gates, 4, hidden, row, k), at));
-            let [bi, bf, bg, bo] = std::array::from_fn(|k| load(gate(bias, 4, hidden, 0, k), at));
+            let [mut i, mut f, mut g, mut o] = four(gates, hidden, row, at);
+            let [bi, bf, bg, bo] = four(bias, hidden, 0, at);
             let before = load(gate(c_before, 1, hidden, row, 0), at);
             let (mut new_c, mut new_h) = ([F::zero(); LANES], [F::zero(); LANES]);
             for k in 0..LANES {
@@ -237,9 +256,7 @@ fn lstm<F: Real>(hidden: usize, bias: &[F], step: Ahead<'_, F>) {
                 new_c[k] = f[k] * before[k] + i[k] * g[k];
                 new_h[k] = o[k] * new_c[k].tanh();
             }
-            for (k, lanes) in [i, f, g, o].iter().enumerate() {
-                store(gate_mut(gates, 4, hidden, row, k), at, lanes);
-            }
+            store_four(gates, hidden, row, at, [&i, &f, &g, &o]);
             store(gate_mut(c, 1, hidden, row, 0), at, &new_c);
             store(gate_mut(h, 1, hidden, row, 0), at, &new_h);
         }
@@ -252,10 +269,11 @@ fn lstm_back<F: Real>(hidden: usize, step: Back<'_, F>) {
     let one = F::one();
     for row in 0..dh.len() / hidden {
         for at in (0..hidden).step_by(LANES) {
-            let [i, f, g, o] = std::array::from_fn(|k| load(gate(gates, 4, hidden, row, k), at));
-            let single = |rows: &[F]| load(gate(rows, 1, hidden, row, 0), at);
-            let (before, after) = (single(c_before), single(c));
-            let (dh, mut d) = (single(dh), single(dc));
+            let [i, f, g, o] = four(gates, hidden, row, at);
+            let before = load(gate(c_before, 1, hidden, row, 0), at);
+            let after = load(gate(c, 1, hidden, row, 0), at);
+            let dh = load(gate(dh, 1, hidden, row, 0), at);
+            let mut d = load(gate(dc, 1, hidden, row, 0), at);
             let [mut di, mut df, mut dg, mut d_o] = [[F::zero(); LANES]; 4];
             for k in 0..LANES {
                 let t = after[k].tanh();
@@ -266,9 +284,7 @@ fn lstm_back<F: Real>(hidden: usize, step: Back<'_, F>) {
                 dg[k] = through * i[k] * (one - g[k] * g[k]);
                 d[k] = through * f[k];
             }
-            for (k, lanes) in [di, df, dg, d_o].iter().enumerate() {
-                store(gate_mut(dz, 4, hidden, row, k), at, lanes);
-            }
+            store_four(dz, hidden, row, at, [&di, &df, &dg, &d_o]);
             store(gate_mut(dc, 1, hidden, row, 0), at, &d);
         }
     }
@@ -280,9 +296,8 @@ fn gru<F: Real>(hidden: usize, bias: &[F], step: Ahead<'_, F>) {
     let Ahead { gates, h_before, h, .. } = step;
     for row in 0..h.len() / hidden {
         for at in (0..hidden).step_by(LANES) {
-            let [mut r, mut z, mut m, mut n] =
-                std::array::from_fn(|k| load(gate(gates, 4, hidden, row, k), at));
-            let [br, bz, bm, bn] = std::array::from_fn(|k| load(gate(bias, 4, hidden, 0, k), at));
+            let [mut r, mut z, mut m, mut n] = four(gates, hidden, row, at);
+            let [br, bz, bm, bn] = four(bias, hidden, 0, at);
             let before = load(gate(h_before, 1, hidden, row, 0), at);
             let mut new = [F::zero(); LANES];
             for k in 0..LANES {
@@ -292,9 +307,7 @@ fn gru<F: Real>(hidden: usize, bias: &[F], step: Ahead<'_, F>) {
                 n[k] = (n[k] + bn[k] + r[k] * m[k]).tanh();
                 new[k] = (F::one() - z[k]) * n[k] + z[k] * before[k];
             }
-            for (k, lanes) in [r, z, m, n].iter().enumerate() {
-                store(gate_mut(gates, 4, hidden, row, k), at, lanes);
-            }
+            store_four(gates, hidden, row, at, [&r, &z, &m, &n]);
             store(gate_mut(h, 1, hidden, row, 0), at, &new);
         }
     }
@@ -306,7 +319,7 @@ fn gru_back<F: Real>(hidden: usize, step: Back<'_, F>) {
     let one = F::one();
     for row in 0..dh.len() / hidden {
         for at in (0..hidden).step_by(LANES) {
-            let [r, z, m, n] = std::array::from_fn(|k| load(gate(gates, 4, hidden, row, k), at));
+            let [r, z, m, n] = four(gates, hidden, row, at);
             let before = load(gate(h_before, 1, hidden, row, 0), at);
             let mut d = load(gate(dh, 1, hidden, row, 0), at);
             let [mut dr, mut d_z, mut dm, mut dn] = [[F::zero(); LANES]; 4];
@@ -317,9 +330,7 @@ fn gru_back<F: Real>(hidden: usize, step: Back<'_, F>) {
                 dm[k] = dn[k] * r[k];
                 d[k] *= z[k];
             }
-            for (k, lanes) in [dr, d_z, dm, dn].iter().enumerate() {
-                store(gate_mut(dz, 4, hidden, row, k), at, lanes);
-            }
+            store_four(dz, hidden, row, at, [&dr, &d_z, &dm, &dn]);
             store(gate_mut(dh, 1, hidden, row, 0), at, &d);
         }
     }
