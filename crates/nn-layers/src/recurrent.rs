@@ -19,8 +19,8 @@ use crate::{Module, Scope};
 /// [`bidirectional`](Self::bidirectional), forward first, else 1. The last state of the backward direction is the one
 /// that has read the whole sequence, at its beginning.
 ///
-/// Parameters of layer l, with G = 1, 4 (gates i, f, g, o) or 3 (r, z, n): `weight_ih_l{l}` `[G·hidden, features]` (above
-/// the first layer `[G·hidden, D·hidden]`), `weight_hh_l{l}` `[G·hidden, hidden]`, `bias_ih_l{l}`, `bias_hh_l{l}`
+/// Parameters of layer l, with G = 1, 4 (gates i, f, g, o) or 3 (r, z, n): `weight_ih_l{l}` `[G·hidden, features]`
+/// (above the first layer `[G·hidden, D·hidden]`), `weight_hh_l{l}` `[G·hidden, hidden]`, `bias_ih_l{l}`, `bias_hh_l{l}`
 /// `[G·hidden]`; those of the backward direction end in `_reverse`. All are drawn from U(−1/√hidden, 1/√hidden).
 ///
 /// As a [`Module`] it begins with state zero and all samples have all steps; [`record_with`](Self::record_with) takes

@@ -9,9 +9,9 @@ use crate::{Module, Scope};
 
 /// The fixed recurrent part of an echo-state network.
 ///
-/// hₜ = (1 − a)hₜ₋₁ + a·tanh(W_ih·xₜ + b + W_hh·hₜ₋₁) from h₀ = 0, with leak rate a. W_ih is drawn from U(−s, s) with the
-/// input scale s, b from U(−β, β) with the bias scale β, and W_hh is a sparse random matrix rescaled to a spectral radius
-/// ρ by [`EchoState`]. Below 1, ρ mostly makes the states forget where they began (the echo-state property).
+/// hₜ = (1 − a)hₜ₋₁ + a·tanh(W_ih·xₜ + b + W_hh·hₜ₋₁) from h₀ = 0, with leak rate a. W_ih is drawn from U(−s, s) with
+/// the input scale s, b from U(−β, β) with the bias scale β, and W_hh is a sparse random matrix rescaled to a spectral
+/// radius ρ by [`EchoState`]. Below 1, ρ mostly makes the states forget where they began (the echo-state property).
 ///
 /// Nothing in it is trained: the parameters `weight_ih_l0` `[units, features]`, `weight_hh_l0` `[units, units]`,
 /// `bias_ih_l0` and `bias_hh_l0` `[units]` (the latter zero) have the role of running statistics, are saved with the

@@ -27,14 +27,14 @@ use crate::operation::Body;
 /// | weight_ih | `[G·hidden, features]`, at least one unit | always |
 /// | weight_hh | `[G·hidden, hidden]` | always |
 /// | bias_ih, bias_hh | `[G·hidden]` | [`has_bias`](Self::has_bias) |
-/// | initial state | `[batch, hidden]`; LSTM `[batch, 2·hidden]`: h₀, then c₀ | [`has_initial`](Self::has_initial); else zero |
+/// | initial state | `[batch, hidden]`; LSTM `[batch, 2·hidden]`: h₀, c₀ | [`has_initial`](Self::has_initial); else 0 |
 /// | lengths | `[batch]`, whole numbers from 1 to `time` | [`has_lengths`](Self::has_lengths) |
 ///
 /// The output is what [`output`](Self::output) says.
 ///
 /// **Lengths.** Beyond its length a sample has no steps: its state is held, the output there is zero, and what x holds
-/// there is not read, as if the sequence had gone through PyTorch's `pack_padded_sequence`. Lengths carry no gradient. A
-/// length that is not a whole number from 1 to `time` is an error before anything is written.
+/// there is not read, as if the sequence had gone through PyTorch's `pack_padded_sequence`. Lengths carry no gradient.
+/// A length that is not a whole number from 1 to `time` is an error before anything is written.
 ///
 /// ```
 /// use ndarray::{Array, array};
