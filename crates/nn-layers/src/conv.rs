@@ -14,8 +14,8 @@ use crate::{Module, Scope, WeightTransform};
 ///
 /// Shapes: input `[batch, in, height, width]`, output `[batch, out, height, width]` of ⌊(length + 2·padding −
 /// dilation·(kernel − 1) − 1)/stride⌋ + 1 along each axis; parameters `weight` `[out, in/groups, height, width]` and
-/// `bias` `[out]`; without the height for `D` = 1. `in` is inferred from the input. By default both parameters are drawn
-/// from U(−1/√n, 1/√n), n = in/groups·height·width, as in PyTorch.
+/// `bias` `[out]`; without the height for `D` = 1. `in` is inferred from the input. By default both parameters are
+/// drawn from U(−1/√n, 1/√n), n = in/groups·height·width, as in PyTorch.
 ///
 /// With `groups` = in, each channel is convolved by itself (depthwise).
 ///
@@ -126,9 +126,9 @@ impl<const D: usize> Conv<D> {
 /// passes back through a [convolution](Conv), and a bias.
 ///
 /// Shapes: input `[batch, in, height, width]`, output `[batch, out, height, width]` of (length − 1)·stride − 2·padding +
-/// dilation·(kernel − 1) + output_padding + 1 along each axis; parameters `weight` `[in, out/groups, height, width]` and
-/// `bias` `[out]`; without the height for `D` = 1. `in` is inferred from the input. By default both parameters are drawn
-/// from U(−1/√n, 1/√n), n = out/groups·height·width, as in PyTorch.
+/// dilation·(kernel − 1) + output_padding + 1 along each axis; parameters `weight` `[in, out/groups, height, width]`
+/// and `bias` `[out]`; without the height for `D` = 1. `in` is inferred from the input. By default both parameters are
+/// drawn from U(−1/√n, 1/√n), n = out/groups·height·width, as in PyTorch.
 ///
 /// Source: `torch.nn.ConvTranspose1d` and `ConvTranspose2d`; the operation is [`nn_ops::ConvTranspose`].
 ///

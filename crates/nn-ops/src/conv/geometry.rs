@@ -2,7 +2,8 @@
 
 use nn_core::ShapeError;
 
-/// A convolution takes `x` to `y`: y[o] = Σₖ x[o·stride + k·dilation − padding]·w[k]. A transposed one takes `y` to `x`.
+/// A convolution takes `x` to `y`: y[o] = Σₖ x[o·stride + k·dilation − padding]·w[k]. A transposed one takes `y` to
+/// `x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Geometry {
     pub(super) samples: usize,

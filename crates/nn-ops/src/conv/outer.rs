@@ -1,7 +1,7 @@
 //! The innermost loop of a weight's gradient: taps by channels, in registers, summed over positions.
 //!
-//! The channels of dy lie along the vectors, so that no lane is lost to the edge of an image; the elements of x are read
-//! one by one, from the [window](super::window).
+//! The channels of dy lie along the vectors, so that no lane is lost to the edge of an image; the elements of x are
+//! read one by one, from the [window](super::window).
 
 use std::ops::Range;
 

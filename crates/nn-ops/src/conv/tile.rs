@@ -1,8 +1,8 @@
 //! The innermost loop of a convolution: channels by positions, in registers.
 //!
 //! The positions lie along the vectors. What a weight is multiplied with at neighbouring positions lies side by side in
-//! the [window](super::window), so vectors are read from where the sample lies, at an offset for each weight; nothing is
-//! unrolled into columns.
+//! the [window](super::window), so vectors are read from where the sample lies, at an offset for each weight; nothing
+//! is unrolled into columns.
 
 use nn_core::Real;
 

@@ -9,12 +9,12 @@ use crate::operation::Body;
 /// Transposed convolution over `D` = 1 or 2 axes: the map by which the gradient passes back through a
 /// [convolution](crate::Conv), with a bias; it takes an image to a larger one.
 ///
-/// y[n, o, p·stride + k·dilation − padding] collects x[n, c, p]·w[c, o, k], summed over c in the group of o, p and k; then
-/// b[o] is added and the activation applied.
+/// y[n, o, p·stride + k·dilation − padding] collects x[n, c, p]·w[c, o, k], summed over c in the group of o, p and k;
+/// then b[o] is added and the activation applied.
 ///
 /// Inputs: x `[samples, in, height, width]`, w `[in, out/groups, height, width]` and optionally b `[out]`; without the
-/// height for `D` = 1. Output: `[samples, out, height, width]` of (length − 1)·stride − 2·padding + dilation·(kernel − 1) +
-/// output_padding + 1 along each axis.
+/// height for `D` = 1. Output: `[samples, out, height, width]` of (length − 1)·stride − 2·padding + dilation·(kernel −
+/// 1) + output_padding + 1 along each axis.
 ///
 /// The activation must be one whose derivative follows from its output
 /// ([`Activation::derivative_reads_output`]); record the others as an operation of their own.

@@ -1,5 +1,7 @@
 //! The samples as the kernels read them: surrounded by zeros, and with what a stride apart lies next to each other.
 
+use std::ops::Range;
+
 use ndarray::ArrayView3;
 use nn_core::Real;
 
@@ -82,6 +84,10 @@ impl Window {
         let [down, right] = self.step;
         let columns = inside(self.origin[1], self.cols * right, width);
         let strides = sample.strides();
+        if self.step == [1, 1] && strides[2] == 1 {
+            let rows = inside(self.origin[0], self.rows, height);
+            return self.fill_rows(sample, (rows, columns), to);
+        }
         for (channel, to) in to.chunks_exact_mut(self.channel()).enumerate().take(self.channels) {
             for r in inside(self.origin[0], self.rows * down, height) {
                 let row = (r as isize - self.origin[0]) as usize;
@@ -104,8 +110,44 @@ impl Window {
     }
 }
 
+impl Window {
+    /// Copies these rows and columns, where the steps are 1 and the elements of a row are adjacent.
+    fn fill_rows<F: Real>(
+        &self,
+        sample: &ArrayView3<'_, F>,
+        (rows, columns): (Range<usize>, Range<usize>),
+        to: &mut [F],
+    ) {
+        if rows.is_empty() || columns.is_empty() {
+            return;
+        }
+        let strides = sample.strides();
+        let [top, left] = [rows.start as isize - self.origin[0], columns.start as isize - self.origin[1]];
+        let first = top as usize * self.cols + left as usize;
+        // Rows that follow one another in both are copied as one.
+        let (count, length) = if columns.len() == self.cols && strides[1] == self.cols as isize {
+            (1, rows.len() * self.cols)
+        } else {
+            (rows.len(), columns.len())
+        };
+        for (channel, to) in to.chunks_exact_mut(self.plane()).enumerate().take(self.channels) {
+            let at =
+                channel as isize * strides[0] + rows.start as isize * strides[1] + columns.start as isize;
+            for (i, to) in
+                to[first..].chunks_mut(if count == 1 { length } else { self.cols }).enumerate().take(count)
+            {
+                // SAFETY: channel, row and columns lie within the sample.
+                unsafe {
+                    let from = sample.as_ptr().offset(at + i as isize * strides[1]);
+                    copy_line(from, 1, &mut to[..length]);
+                }
+            }
+        }
+    }
+}
+
 /// The rows or columns of a sample that lie in a window.
-fn inside(origin: isize, length: usize, of_sample: usize) -> std::ops::Range<usize> {
+fn inside(origin: isize, length: usize, of_sample: usize) -> Range<usize> {
     let end = (origin + length as isize).clamp(0, of_sample as isize) as usize;
     (origin.max(0) as usize).min(end)..end
 }
