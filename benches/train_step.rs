@@ -23,9 +23,8 @@ fn train_step(criterion: &mut Criterion) {
                 .sample_size(20)
                 .measurement_time(Duration::from_secs(2))
                 .warm_up_time(Duration::from_secs(1));
-            if let Some(mut graph) = GraphStep::new(spec) {
-                measure(&mut group, spec, threads, "graph", |batch| graph.step(batch));
-            }
+            let mut graph = GraphStep::new(spec);
+            measure(&mut group, spec, threads, "graph", |batch| graph.step(batch));
             for (name, product) in [("prototype", Product::GemmCrate), ("straight_line", Product::NnOps)] {
                 if let Some(mut straight) = StraightLine::new(spec, product).filter(|_| threads == 1) {
                     measure(&mut group, spec, threads, name, |batch| straight.step(batch));

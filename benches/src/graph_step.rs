@@ -1,5 +1,6 @@
 //! Training steps of the replayed graph.
 
+use nn_train::layers::{Conv2d, MaxPool2d, Recurrent};
 use nn_train::prelude::*;
 
 use crate::data::{Batch, initial_weight};
@@ -18,9 +19,9 @@ pub struct GraphStep {
 }
 
 impl GraphStep {
-    /// The network with the weights that all contestants begin with; `None` if it has a layer that `nn-layers` lacks.
-    pub fn new(spec: Spec) -> Option<Self> {
-        let module = spec.layers.iter().try_fold(Sequential::new(), add)?;
+    /// The network with the weights that all contestants begin with.
+    pub fn new(spec: Spec) -> Self {
+        let module = spec.layers.iter().fold(Sequential::new(), add);
         let mut network = Network::new(module, spec.input, 1).expect("shapes fit");
         initialize(network.params_mut());
         let graph = Graph::new();
@@ -38,7 +39,7 @@ impl GraphStep {
         plan.share_layout(network.params().layout());
         let initial = network.params().clone();
         let (gradient, optimizer) = (initial.clone(), optimizer(spec.update));
-        Some(GraphStep { network, initial, plan, gradient, optimizer, update: spec.update, steps: 0 })
+        GraphStep { network, initial, plan, gradient, optimizer, update: spec.update, steps: 0 }
     }
 
     /// One training step; returns the mean loss.
@@ -59,17 +60,22 @@ impl GraphStep {
     }
 }
 
-fn add(network: Sequential<f32>, layer: &Layer) -> Option<Sequential<f32>> {
-    Some(match *layer {
+fn add(network: Sequential<f32>, layer: &Layer) -> Sequential<f32> {
+    match *layer {
         Layer::Linear(units) => network.add(Linear::new(units)),
         Layer::Relu => network.add(Activation::Relu),
         Layer::Sigmoid => network.add(Activation::Sigmoid),
         Layer::Tanh => network.add(Activation::Tanh),
         Layer::BatchNorm => network.add(BatchNorm::new()),
         Layer::Dropout(rate) => network.add(Dropout::new(rate).expect("a rate in its range")),
+        Layer::Conv { channels, kernel, padding } => {
+            network.add(Conv2d::new(channels, kernel).padding(padding))
+        }
+        Layer::MaxPool(width) => network.add(MaxPool2d::new(width)),
         Layer::Flatten => network.add(Flatten),
-        Layer::Conv { .. } | Layer::MaxPool(_) | Layer::Rnn(_) | Layer::Lstm(_) => return None,
-    })
+        Layer::Rnn(units) => network.add(Recurrent::rnn(units).last()),
+        Layer::Lstm(units) => network.add(Recurrent::lstm(units).last()),
+    }
 }
 
 /// Weights as all contestants have them, biases zero; scales of norms stay one.

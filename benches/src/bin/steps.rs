@@ -46,16 +46,8 @@ impl Steps for Ours {
 }
 
 fn run(spec: Spec) -> io::Result<()> {
-    match GraphStep::new(spec) {
-        Some(graph) => {
-            let name = format!("nn-train {}", env!("CARGO_PKG_VERSION"));
-            serve(&name, &mut Ours { graph, data: Data::new(&spec) })
-        }
-        None => {
-            println!("unsupported: nn-layers has no such layers");
-            Ok(())
-        }
-    }
+    let name = format!("nn-train {}", env!("CARGO_PKG_VERSION"));
+    serve(&name, &mut Ours { graph: GraphStep::new(spec), data: Data::new(&spec) })
 }
 
 /// The best of many runs of all threads together.
