@@ -1,20 +1,47 @@
 //! Forward and backward passes of a single operation.
 
-use ndarray::{ArrayD, IxDyn};
-use nn_train::core::{Grad, Io, Memory, Op, Step};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
+use nn_train::core::{AlignedVec, Grad, Io, Memory, Op, Step, View, ViewMut};
+
+/// An array that begins at a cache line, as those of a plan do.
+struct Aligned {
+    data: AlignedVec<f32>,
+    shape: Vec<usize>,
+}
+
+impl Aligned {
+    fn new(value: f32, shape: &[usize]) -> Self {
+        Aligned { data: AlignedVec::new(value, shape.iter().product()), shape: shape.to_vec() }
+    }
+
+    fn of(array: &ArrayD<f32>) -> Self {
+        let mut copy = Aligned::new(0.0, array.shape());
+        copy.view_mut().assign(array);
+        copy
+    }
+
+    fn view(&self) -> View<'_, f32> {
+        ArrayViewD::from_shape(IxDyn(&self.shape), &self.data).expect("as many elements as the shape has")
+    }
+
+    fn view_mut(&mut self) -> ViewMut<'_, f32> {
+        ArrayViewMutD::from_shape(IxDyn(&self.shape), &mut self.data)
+            .expect("as many elements as the shape has")
+    }
+}
 
 /// An operation with all memory that its passes need.
 pub struct Passes {
     op: Box<dyn Op<f32>>,
-    inputs: Vec<ArrayD<f32>>,
+    inputs: Vec<Aligned>,
     reads_input: Vec<bool>,
-    output: ArrayD<f32>,
+    output: Aligned,
     reads_output: bool,
-    d_output: ArrayD<f32>,
+    d_output: Aligned,
     /// `None` for an input without a gradient.
-    gradients: Vec<Option<ArrayD<f32>>>,
-    saved: Vec<f32>,
-    scratch: Vec<f32>,
+    gradients: Vec<Option<Aligned>>,
+    saved: AlignedVec<f32>,
+    scratch: AlignedVec<f32>,
     step: Step,
 }
 
@@ -27,17 +54,16 @@ impl Passes {
     pub fn new(op: impl Op<f32> + 'static, inputs: Vec<ArrayD<f32>>) -> Self {
         let shapes: Vec<&[usize]> = inputs.iter().map(|x| x.shape()).collect();
         let outline = op.infer(&shapes).expect("the shapes suit the operation");
-        let output = ArrayD::zeros(IxDyn(&outline.shape));
         Passes {
             op: Box::new(op),
-            gradients: inputs.iter().cloned().map(Some).collect(),
-            inputs,
+            gradients: inputs.iter().map(|x| Some(Aligned::of(x))).collect(),
+            inputs: inputs.iter().map(Aligned::of).collect(),
             reads_input: outline.reads_input,
-            d_output: ArrayD::ones(output.raw_dim()),
-            output,
+            d_output: Aligned::new(1.0, &outline.shape),
+            output: Aligned::new(0.0, &outline.shape),
             reads_output: outline.reads_output,
-            saved: vec![0.0; outline.saved],
-            scratch: vec![0.0; outline.scratch],
+            saved: AlignedVec::new(0.0, outline.saved),
+            scratch: AlignedVec::new(0.0, outline.scratch),
             step: Step::default(),
         }
     }
@@ -51,13 +77,13 @@ impl Passes {
 
     /// The bytes of the input at this position.
     pub fn bytes_of_input(&self, position: usize) -> u64 {
-        (self.inputs[position].len() * size_of::<f32>()) as u64
+        size_of_val(&*self.inputs[position].data) as u64
     }
 
     /// One forward and one backward pass, at the next step.
     pub fn run(&mut self) {
         self.step.index += 1;
-        let views: Vec<_> = self.inputs.iter().map(|x| x.view()).collect();
+        let views: Vec<_> = self.inputs.iter().map(Aligned::view).collect();
         let memory = Memory { saved: &mut self.saved, scratch: &mut self.scratch };
         self.op.forward(&self.step, &views, self.output.view_mut(), memory);
 
@@ -72,7 +98,7 @@ impl Passes {
 }
 
 /// Where a gradient goes.
-fn target(gradient: &mut Option<ArrayD<f32>>) -> Grad<'_, f32> {
+fn target(gradient: &mut Option<Aligned>) -> Grad<'_, f32> {
     match gradient {
         None => Grad::Skip,
         Some(gradient) => Grad::Overwrite(gradient.view_mut()),

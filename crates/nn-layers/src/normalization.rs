@@ -71,22 +71,35 @@ impl<F: Real> Module<F> for RmsNorm {
     }
 }
 
-/// Parameters `weight` and `bias` `[C]`.
+/// Parameters `weight` and `bias` `[C]`; none where it is not affine.
 impl<F: Real> Module<F> for GroupNorm {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
-        let Some(channels) = channels(&input) else {
-            return no_channels("group_norm", scope, &input);
-        };
-        let [weight, bias] = affine(scope, &[channels]);
-        scope.graph().apply(*self, &[input, weight, bias])
+        by_case(*self, self.is_affine(), scope, input)
     }
 }
 
-/// No parameters, as in PyTorch unless asked for.
+/// No parameters, as in PyTorch; where it is affine `weight` and `bias` `[C]`.
 impl<F: Real> Module<F> for InstanceNorm {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
-        scope.graph().apply(*self, &[input])
+        by_case(*self, self.is_affine(), scope, input)
     }
+}
+
+/// Records a norm of each case, whose scale and shift have an element for each channel.
+fn by_case<'g, F: Real>(
+    norm: impl Op<F> + 'static,
+    has_affine: bool,
+    scope: &Scope<'g, F>,
+    input: Var<'g, F>,
+) -> Var<'g, F> {
+    if !has_affine {
+        return scope.graph().apply(norm, &[input]);
+    }
+    let Some(channels) = channels(&input) else {
+        return no_channels(norm.name(), scope, &input);
+    };
+    let [weight, bias] = affine(scope, &[channels]);
+    scope.graph().apply(norm, &[input, weight, bias])
 }
 
 /// No parameters.

@@ -23,7 +23,28 @@ pub(crate) fn join<A: Send, B: Send>(
     a: impl FnOnce() -> A + Send,
     b: impl FnOnce() -> B + Send,
 ) -> (A, B) {
-    if parallel && rayon::current_num_threads() > 1 { rayon::join(a, b) } else { (a(), b()) }
+    if !parallel || rayon::current_num_threads() == 1 {
+        return (a(), b());
+    }
+    let (mut a, mut b) = (Some(a), Some(b));
+    let (mut from_a, mut from_b) = (None, None);
+    join_two(&mut || from_a = a.take().map(|a| a()), &mut || from_b = b.take().map(|b| b()));
+    (from_a.expect("both have run"), from_b.expect("both have run"))
+}
+
+/// Not generic: what rayon does to join two closures is compiled once, and not again for each pair of them.
+fn join_two(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+    rayon::join(a, b);
+}
+
+/// The elements at `i`. (A plain loop: `array::from_fn` takes the compiler ten times as long.)
+#[inline(always)]
+fn column<F: Real, const N: usize>(inputs: &[&[F]; N], i: usize) -> [F; N] {
+    let mut elements = [F::zero(); N];
+    for (element, input) in elements.iter_mut().zip(inputs) {
+        *element = input[i];
+    }
+    elements
 }
 
 /// `output[i] = f([inputs[0][i], inputs[1][i], …])`.
@@ -39,7 +60,7 @@ pub(crate) fn map_slices<F: Real, const N: usize>(
         #[inline(always)]
         move || {
             for i in 0..len {
-                output[i] = f(array::from_fn(|k| inputs[k][i]));
+                output[i] = f(column(&inputs, i));
             }
         },
     );
@@ -106,16 +127,16 @@ fn fold_block<F: Real, const N: usize>(
 ) -> F {
     let len = inputs[0].len();
     let inputs = inputs.map(|x| &x[..len]);
-    let at = |i: usize| f(array::from_fn(|k| inputs[k][i]));
+    let at = |i: usize| f(column(&inputs, i));
     if len < LANES / 2 {
         return (0..len).fold(neutral, |total, i| combine(total, at(i)));
     }
     let mut partial = [neutral; LANES];
     let whole = inputs.map(|x| &x.as_chunks::<LANES>().0[..len / LANES]);
     for i in 0..len / LANES {
-        let chunk = whole.map(|x| &x[i]);
+        let chunk = whole.map(|x| &x[i][..]);
         for lane in 0..LANES {
-            partial[lane] = combine(partial[lane], f(array::from_fn(|k| chunk[k][lane])));
+            partial[lane] = combine(partial[lane], f(column(&chunk, lane)));
         }
     }
     // An array of its own, so that `partial`, whose indices are all constant, stays in registers.

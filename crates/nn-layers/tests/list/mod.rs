@@ -7,8 +7,8 @@ use nn_layers::{
     ConvTranspose, DropConnect, Dropout, Embedding, FeatureAlphaDropout, Flatten, GaussianDropout,
     GaussianNoise, GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm, LayerNorm, Linear,
     LocalResponseNorm, MaxPool1d, Module, MultiHeadAttention, PositionalEmbedding, PositionalEncoding,
-    Recurrent, Reservoir, Residual, RmsNorm, Scheduled, Scope, Sequential, SpatialDropout, SpectralNorm,
-    StochasticDepth, TiedLinear, WeightStandardization,
+    Recurrent, Reservoir, Reshape, Residual, RmsNorm, Scheduled, Scope, Sequential, SpatialDropout,
+    SpectralNorm, StochasticDepth, TiedLinear, WeightStandardization,
 };
 
 const ATTENTION: [&str; 4] = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"];
@@ -54,6 +54,7 @@ pub(crate) fn list() -> Vec<Member> {
         ("ConvTranspose<2>", Box::new(OfImages(ConvTranspose::<2>::new(4, 2).groups(2))), &LINEAR),
         ("Activation", Box::new(Activation::Tanh), &[]),
         ("Flatten", Box::new(Flatten), &[]),
+        ("Reshape", Box::new(Reshape::new([2, 10])), &[]),
         ("MaxPool", Box::new(MaxPool1d::new(3).stride(2)), &[]),
         ("AvgPool", Box::new(AvgPool1d::new(2)), &[]),
         ("AdaptiveMaxPool", Box::new(AdaptiveMaxPool1d::new(2)), &[]),
@@ -74,7 +75,9 @@ pub(crate) fn list() -> Vec<Member> {
         ("LayerNorm", Box::new(LayerNorm::new()), &["weight", "bias"]),
         ("RmsNorm", Box::new(RmsNorm::new()), &["weight"]),
         ("GroupNorm", Box::new(GroupNorm::new(2).unwrap()), &["weight", "bias"]),
+        ("GroupNorm, plain", Box::new(GroupNorm::new(2).unwrap().affine(false)), &[]),
         ("InstanceNorm", Box::new(InstanceNorm::new()), &[]),
+        ("InstanceNorm, affine", Box::new(InstanceNorm::new().affine(true)), &["weight", "bias"]),
         ("LocalResponseNorm", Box::new(LocalResponseNorm::new(3).unwrap()), &[]),
         ("Dropout", Box::new(Dropout::new(0.3).unwrap()), &[]),
         ("SpatialDropout", Box::new(SpatialDropout::new(0.3).unwrap()), &[]),

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use nn_core::Real;
 
-use super::tile::blocks;
 use crate::gemm::Simd;
 
 /// Taps in the largest tile, where there are 32 registers, and where there are 16.
@@ -28,6 +27,12 @@ pub(super) struct OuterProducts<'a, T> {
     /// Whether `sums` holds sums already.
     pub(super) accumulate: bool,
     pub(super) sums: &'a mut [T],
+}
+
+/// The numbers below `count` in blocks as even as they can be, of at most `most`.
+fn even_blocks(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let blocks = count.div_ceil(most);
+    (0..blocks).map(move |i| count * i / blocks..count * (i + 1) / blocks)
 }
 
 /// Taps by vectors of channels.
@@ -57,8 +62,8 @@ impl<T: Real> OuterProducts<'_, T> {
         assert!(self.taps.len() * self.width <= self.sums.len(), "sums for all taps");
         assert!(self.width.is_multiple_of(S::LANES), "whole vectors of channels");
         let sums = self.sums.as_mut_ptr();
-        for taps in blocks(self.taps.len(), TAPS[usize::from(S::ROWS <= 6)]) {
-            for channels in blocks(self.width / S::LANES, 2) {
+        for taps in even_blocks(self.taps.len(), TAPS[usize::from(S::ROWS <= 6)]) {
+            for channels in even_blocks(self.width / S::LANES, 2) {
                 let first = channels.start * S::LANES;
                 // SAFETY: the tile lies within what was checked above.
                 unsafe {
@@ -98,7 +103,7 @@ impl<T: Real> Tile<'_, T> {
                 5 => self.enter::<S, 5, W>(),
                 6 => self.enter::<S, 6, W>(),
                 _ => {
-                    if S::ROWS > 6 {
+                    if const { S::ROWS > 6 } {
                         match taps {
                             7 => self.enter::<S, 7, W>(),
                             8 => self.enter::<S, 8, W>(),
@@ -145,10 +150,15 @@ impl<T: Real> Tile<'_, T> {
             let mut dy = self.dy;
             for row in 0..rows {
                 let source = self.whole.source.as_ptr().add(row * self.whole.source_row);
-                let x: [*const T; K] =
-                    std::array::from_fn(|k| source.add(*self.taps.get_unchecked(k) as usize));
+                let mut x = [source; K];
+                for (x, &tap) in x.iter_mut().zip(self.taps) {
+                    *x = source.add(tap as usize);
+                }
                 for col in 0..cols {
-                    let g: [S::V; W] = std::array::from_fn(|j| S::load(dy.add(j * S::LANES)));
+                    let mut g = [S::splat(T::zero()); W];
+                    for (j, g) in g.iter_mut().enumerate() {
+                        *g = S::load(dy.add(j * S::LANES));
+                    }
                     for (sums, x) in sums.iter_mut().zip(&x) {
                         let x = S::splat(*x.add(col));
                         for (sum, &g) in sums.iter_mut().zip(&g) {

@@ -4,6 +4,8 @@
 //! the [window](super::window), so vectors are read from where the sample lies, at an offset for each weight; nothing
 //! is unrolled into columns.
 
+use std::ops::Range;
+
 use nn_core::Real;
 
 use crate::gemm::Simd;
@@ -12,7 +14,7 @@ use crate::gemm::Simd;
 pub(super) const VECTORS: usize = 3;
 
 /// Channels in the largest tile: with three vectors each they leave room for one row of the sample and a weight.
-pub(super) fn tile_channels(gemm_rows: usize) -> usize {
+pub(super) const fn tile_channels(gemm_rows: usize) -> usize {
     if gemm_rows > 6 { 8 } else { 4 }
 }
 
@@ -45,10 +47,15 @@ pub(super) struct Correlation<'a, T> {
     pub(super) plane: usize,
 }
 
-/// The channels of each tile: as even as they can be, at most `most`.
-pub(super) fn blocks(channels: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let count = channels.div_ceil(most);
-    (0..count).map(move |i| channels * i / count..channels * (i + 1) / count)
+/// The channels of each tile: as many as `most`, a power of two, and in the end smaller powers of two.
+pub(super) fn blocks(channels: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let left = (channels - start).min(most);
+        let block = start..start + (1 << left.checked_ilog2()?);
+        start = block.end;
+        Some(block)
+    })
 }
 
 /// A tile: `channels` × `vectors`.
@@ -124,16 +131,10 @@ impl<T: Real> Tile<'_, T> {
             match channels {
                 1 => self.enter::<S, 1, W>(),
                 2 => self.enter::<S, 2, W>(),
-                3 => self.enter::<S, 3, W>(),
                 4 => self.enter::<S, 4, W>(),
                 _ => {
-                    if S::ROWS > 6 {
-                        match channels {
-                            5 => self.enter::<S, 5, W>(),
-                            6 => self.enter::<S, 6, W>(),
-                            7 => self.enter::<S, 7, W>(),
-                            _ => self.enter::<S, 8, W>(),
-                        }
+                    if const { tile_channels(S::ROWS) > 4 } {
+                        self.enter::<S, 8, W>();
                     }
                 }
             }
@@ -176,11 +177,16 @@ impl<T: Real> Tile<'_, T> {
                     *sums = [S::splat(*self.bias.add(c)); W];
                 }
             }
-            let from: [*const T; W] =
-                std::array::from_fn(|j| self.source.add(*self.vectors.from.get_unchecked(j) as usize));
+            let mut from = [self.source; W];
+            for (from, &at) in from.iter_mut().zip(self.vectors.from) {
+                *from = from.add(at as usize);
+            }
             let mut weights = self.weights;
             for &tap in self.taps {
-                let x: [S::V; W] = std::array::from_fn(|j| S::load(from[j].add(tap as usize)));
+                let mut x = [S::splat(T::zero()); W];
+                for (x, from) in x.iter_mut().zip(&from) {
+                    *x = S::load(from.add(tap as usize));
+                }
                 for (c, sums) in sums.iter_mut().enumerate() {
                     let w = S::splat(*weights.add(c));
                     for (sum, &x) in sums.iter_mut().zip(&x) {

@@ -65,7 +65,7 @@ unsafe fn tile_of_width<T: Real, S: Simd<T>, const W: usize>(rows: usize, t: &Ti
             5 => enter::<T, S, 5, W>(t),
             6 => enter::<T, S, 6, W>(t),
             _ => {
-                if S::ROWS > 6 {
+                if const { S::ROWS > 6 } {
                     match rows {
                         7 => enter::<T, S, 7, W>(t),
                         8 => enter::<T, S, 8, W>(t),
@@ -122,11 +122,16 @@ unsafe fn multiply<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile
     unsafe {
         let zero = S::splat(T::zero());
         let mut sums = [[zero; W]; R];
-        let mut a: [*const T; POINTERS] =
-            std::array::from_fn(|i| t.a.wrapping_offset((SHARE * i) as isize * t.a_row));
+        let mut a = [t.a; POINTERS];
+        for (i, a) in a.iter_mut().enumerate() {
+            *a = t.a.wrapping_offset((SHARE * i) as isize * t.a_row);
+        }
         let (mut b, mut copy) = (t.b, t.copy);
         for _ in 0..t.k {
-            let row: [S::V; W] = std::array::from_fn(|j| S::load(b.add(j * S::LANES)));
+            let mut row = [zero; W];
+            for (j, row) in row.iter_mut().enumerate() {
+                *row = S::load(b.add(j * S::LANES));
+            }
             if !copy.is_null() {
                 let ahead = b.wrapping_offset(AHEAD * t.b_k);
                 for (j, &x) in row.iter().enumerate() {
