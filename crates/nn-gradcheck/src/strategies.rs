@@ -78,7 +78,7 @@ impl Layout {
     fn slice(self, axis: usize, length: usize) -> Slice {
         match self {
             Layout::C | Layout::Fortran | Layout::Rotated => Slice::from(..),
-            Layout::Mixed => Slice::from(..).step_by(if axis % 2 == 0 { -2 } else { 1 }),
+            Layout::Mixed => Slice::from(..).step_by(if axis.is_multiple_of(2) { -2 } else { 1 }),
             Layout::Strided => Slice::from(..).step_by(2),
             Layout::Reversed => Slice::from(..).step_by(-1),
             Layout::Padded => Slice::from(1..length as isize - 1),

@@ -59,8 +59,8 @@ pub(crate) fn map_slices<F: Real, const N: usize>(
     dispatch(
         #[inline(always)]
         move || {
-            for i in 0..len {
-                output[i] = f(column(&inputs, i));
+            for (i, output) in output.iter_mut().enumerate() {
+                *output = f(column(&inputs, i));
             }
         },
     );
@@ -135,8 +135,8 @@ fn fold_block<F: Real, const N: usize>(
     let whole = inputs.map(|x| &x.as_chunks::<LANES>().0[..len / LANES]);
     for i in 0..len / LANES {
         let chunk = whole.map(|x| &x[i][..]);
-        for lane in 0..LANES {
-            partial[lane] = combine(partial[lane], f(column(&chunk, lane)));
+        for (lane, partial) in partial.iter_mut().enumerate() {
+            *partial = combine(*partial, f(column(&chunk, lane)));
         }
     }
     // An array of its own, so that `partial`, whose indices are all constant, stays in registers.

@@ -397,24 +397,24 @@ fn products() -> Vec<Entry> {
 
 fn pools() -> Vec<Entry> {
     let (one, two) = ([numbers(&[40, 70, 100])], [numbers(&[20, 30, 28, 30])]);
-    let overlapping = MaxPool2d::new(3).stride(2).padding(1);
+    let overlapping = MaxPool::<2>::new(3).stride(2).padding(1);
     vec![
-        entry("MaxPool, 1 axis", windows::max::<1>(), &[MaxPool1d::new(3).stride(2)], &one),
-        entry("MaxPool, 2 axes", windows::max::<2>(), &[MaxPool2d::new(2), overlapping], &two),
-        entry("AvgPool, 1 axis", windows::average::<1>(), &[AvgPool1d::new(2)], &one),
-        entry("AvgPool, 2 axes", windows::average::<2>(), &[AvgPool2d::new([2, 3]).padding(1)], &two),
-        entry("AdaptiveMaxPool, 1 axis", windows::adaptive_max::<1>(), &[AdaptiveMaxPool1d::new(7)], &one),
-        entry("AdaptiveMaxPool, 2 axes", windows::adaptive_max::<2>(), &[AdaptiveMaxPool2d::new(1)], &two),
+        entry("MaxPool, 1 axis", windows::max::<1>(), &[MaxPool::<1>::new(3).stride(2)], &one),
+        entry("MaxPool, 2 axes", windows::max::<2>(), &[MaxPool::<2>::new(2), overlapping], &two),
+        entry("AvgPool, 1 axis", windows::average::<1>(), &[AvgPool::<1>::new(2)], &one),
+        entry("AvgPool, 2 axes", windows::average::<2>(), &[AvgPool::<2>::new([2, 3]).padding(1)], &two),
+        entry("AdaptiveMaxPool, 1 axis", windows::adaptive_max::<1>(), &[AdaptiveMaxPool::<1>::new(7)], &one),
+        entry("AdaptiveMaxPool, 2 axes", windows::adaptive_max::<2>(), &[AdaptiveMaxPool::<2>::new(1)], &two),
         entry(
             "AdaptiveAvgPool, 1 axis",
             windows::adaptive_average::<1>(),
-            &[AdaptiveAvgPool1d::new(1)],
+            &[AdaptiveAvgPool::<1>::new(1)],
             &one,
         ),
         entry(
             "AdaptiveAvgPool, 2 axes",
             windows::adaptive_average::<2>(),
-            &[AdaptiveAvgPool2d::new(5)],
+            &[AdaptiveAvgPool::<2>::new(5)],
             &two,
         ),
     ]
@@ -430,7 +430,7 @@ fn recurrents() -> Vec<Entry> {
         ("Recurrent, GRU", Cell::Gru),
     ];
     let entry = |(name, cell)| {
-        let large = vec![sequences::large(cell, numbers)];
+        let large = vec![sequences::large(Recurrent::new(cell), numbers)];
         Entry { name, cases: sequences::recurrent(cell), large }
     };
     cells.map(entry).into()

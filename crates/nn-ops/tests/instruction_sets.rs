@@ -57,76 +57,16 @@ fn elementary<F: Real>() {
     let x = sweep::<F>();
     let unit: Vec<F> = (0..=3000).map(|i| F::from_f64(f64::from(i) / 3000.0)).collect();
     let falling: Vec<F> = x.iter().map(|x| -x.abs()).collect();
-    same_bits("exp", || {
-        over(
-            &x,
-            #[inline(always)]
-            |x| x.exp(),
-        )
-    });
-    same_bits("exp_nonpositive", || {
-        over(
-            &falling,
-            #[inline(always)]
-            |x| x.exp_nonpositive(),
-        )
-    });
-    same_bits("exp_m1", || {
-        over(
-            &x,
-            #[inline(always)]
-            |x| x.exp_m1(),
-        )
-    });
-    same_bits("ln", || {
-        over(
-            &x,
-            #[inline(always)]
-            |x| x.ln(),
-        )
-    });
-    same_bits("ln_1p", || {
-        over(
-            &x,
-            #[inline(always)]
-            |x| x.ln_1p(),
-        )
-    });
-    same_bits("ln_1p_unit", || {
-        over(
-            &unit,
-            #[inline(always)]
-            |x| x.ln_1p_unit(),
-        )
-    });
-    same_bits("tanh", || {
-        over(
-            &x,
-            #[inline(always)]
-            |x| x.tanh(),
-        )
-    });
-    same_bits("sigmoid", || {
-        over(
-            &x,
-            #[inline(always)]
-            |x| x.sigmoid(),
-        )
-    });
-    same_bits("erf", || {
-        over(
-            &x,
-            #[inline(always)]
-            |x| x.erf(),
-        )
-    });
-    same_bits("sqrt", || {
-        over(
-            &x,
-            #[inline(always)]
-            |x| x.sqrt(),
-        )
-    });
+    same_bits("exp", || over(&x, F::exp));
+    same_bits("exp_nonpositive", || over(&falling, F::exp_nonpositive));
+    same_bits("exp_m1", || over(&x, F::exp_m1));
+    same_bits("ln", || over(&x, F::ln));
+    same_bits("ln_1p", || over(&x, F::ln_1p));
+    same_bits("ln_1p_unit", || over(&unit, F::ln_1p_unit));
+    same_bits("tanh", || over(&x, F::tanh));
+    same_bits("sigmoid", || over(&x, F::sigmoid));
+    same_bits("erf", || over(&x, F::erf));
+    same_bits("sqrt", || over(&x, F::sqrt));
     // And the vectors give what single numbers give, whose error in ULP `nn-core` states and tests.
     force(best());
     assert_eq!(

@@ -3,10 +3,10 @@
 use ndarray::{ArrayD, IxDyn};
 use nn_graph::Var;
 use nn_layers::{
-    Activation, AdaptiveAvgPool1d, AdaptiveMaxPool1d, AlphaDropout, AvgPool1d, BatchNorm, BatchRenorm, Conv,
+    Activation, AdaptiveAvgPool, AdaptiveMaxPool, AlphaDropout, AvgPool, BatchNorm, BatchRenorm, Conv,
     ConvTranspose, DropConnect, Dropout, Embedding, FeatureAlphaDropout, Flatten, GaussianDropout,
     GaussianNoise, GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm, LayerNorm, Linear,
-    LocalResponseNorm, MaxPool1d, Module, MultiHeadAttention, PositionalEmbedding, PositionalEncoding,
+    LocalResponseNorm, MaxPool, Module, MultiHeadAttention, PositionalEmbedding, PositionalEncoding,
     Recurrent, Reservoir, Reshape, Residual, RmsNorm, Scheduled, Scope, Sequential, SpatialDropout,
     SpectralNorm, StochasticDepth, TiedLinear, WeightStandardization,
 };
@@ -55,10 +55,10 @@ pub(crate) fn list() -> Vec<Member> {
         ("Activation", Box::new(Activation::Tanh), &[]),
         ("Flatten", Box::new(Flatten), &[]),
         ("Reshape", Box::new(Reshape::new([2, 10])), &[]),
-        ("MaxPool", Box::new(MaxPool1d::new(3).stride(2)), &[]),
-        ("AvgPool", Box::new(AvgPool1d::new(2)), &[]),
-        ("AdaptiveMaxPool", Box::new(AdaptiveMaxPool1d::new(2)), &[]),
-        ("AdaptiveAvgPool", Box::new(AdaptiveAvgPool1d::new(2)), &[]),
+        ("MaxPool", Box::new(MaxPool::<1>::new(3).stride(2)), &[]),
+        ("AvgPool", Box::new(AvgPool::<1>::new(2)), &[]),
+        ("AdaptiveMaxPool", Box::new(AdaptiveMaxPool::<1>::new(2)), &[]),
+        ("AdaptiveAvgPool", Box::new(AdaptiveAvgPool::<1>::new(2)), &[]),
         ("GlobalMaxPool", Box::new(GlobalMaxPool), &[]),
         ("GlobalAvgPool", Box::new(GlobalAvgPool), &[]),
         ("Embedding", Box::new(Numbered(Embedding::new(7, 5))), &["weight"]),

@@ -88,8 +88,8 @@ fn is_far(op: &Recurrent, inputs: &[Laid]) -> bool {
 }
 
 /// A case whose products several threads share.
-pub(crate) fn large(cell: Cell, numbers: fn(&[usize]) -> Laid) -> Case {
-    let op = Recurrent { has_lengths: true, ..Recurrent::new(cell) };
+pub(crate) fn large(op: Recurrent, numbers: fn(&[usize]) -> Laid) -> Case {
+    let op = Recurrent { has_lengths: true, ..op };
     let sizes = [150, 6, 40, 70];
     let mut inputs: Vec<Laid> = shapes(&op, sizes).iter().map(|shape| numbers(shape)).collect();
     let lengths = Array1::from_shape_fn(sizes[0], |i| (1 + i % sizes[1]) as f64);
