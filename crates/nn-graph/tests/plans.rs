@@ -191,6 +191,18 @@ fn feeding_is_checked() {
     assert_eq!(message, "placeholder `x` has shape [2, 3], got [3, 2]");
 }
 
+#[test]
+fn a_plan_counts_its_arithmetic() {
+    let graph = Graph::<f32>::new();
+    let x = graph.placeholder("x", &[5, 4]);
+    let w = graph.param("w", &[3, 4], Role::Weight);
+    let count = |y| graph.forward_plan(&[y]).unwrap().flops();
+    assert_eq!(count(x.linear(w, None)), 2 * 5 * 4 * 3);
+    assert_eq!(count(x.matmul(w.t())), 2 * 5 * 4 * 3);
+    assert_eq!(count(x + 1.0), 5 * 4);
+    assert_eq!(count((x + 1.0).linear(w, None)), 5 * 4 + 2 * 5 * 4 * 3);
+}
+
 /// A plan reads arrays that are lent to it as if they had been fed, whatever their memory layout, also through
 /// reshapes and transposes, in the forward and the backward pass; what it was fed stays.
 #[test]

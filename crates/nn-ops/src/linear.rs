@@ -63,8 +63,9 @@ impl<F: Real> Body<F> for Linear {
         }
         let mut result = x.to_vec();
         result[x.len() - 1] = out;
-        let scratch = shape::size(&result) + ROWS * out;
-        let outline = Outline::new(result, inputs.len()).scratch(scratch).reads_inputs(&[0, 1]);
+        let size = shape::size(&result);
+        let outline = Outline::new(result, inputs.len()).scratch(size + ROWS * out).reads_inputs(&[0, 1]);
+        let outline = outline.flops(2 * features * size);
         Ok(if self.activation == Activation::Identity { outline } else { outline.reads_output() })
     }
 

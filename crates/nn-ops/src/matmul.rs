@@ -1,7 +1,7 @@
 //! The matrix product as an operation.
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Ix2};
-use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut, shape};
 
 use crate::gemm;
 use crate::operation::Body;
@@ -57,8 +57,9 @@ impl<F: Real> Body<F> for MatMul {
         if !batch_of_b.is_empty() && batch_of_b != batch {
             return mismatch("the second must be a matrix or have the leading axes of the first".to_owned());
         }
-        let shape = [batch, &[m, n]].concat();
-        Ok(Outline::new(shape, 2).reads_inputs(&[0, 1]))
+        let result = [batch, &[m, n]].concat();
+        let flops = 2 * k * shape::size(&result);
+        Ok(Outline::new(result, 2).reads_inputs(&[0, 1]).flops(flops))
     }
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
