@@ -48,7 +48,7 @@ pub(super) fn write(file: &Path, results: &Results) -> Result<(), String> {
     fs::write(file, text + "\n").map_err(|error| format!("bench: {}: {error}", file.display()))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(super) fn read(file: &Path) -> Result<Results, String> {
     let failed = |reason: &dyn std::fmt::Display| format!("bench: {}: {reason}", file.display());
     let text = fs::read(file).map_err(|error| failed(&error))?;
