@@ -10,7 +10,7 @@ use nn_ops::PerAxis;
 use crate::conv_parameters::Parameters;
 use crate::{Module, Scope, WeightTransform};
 
-/// Convolution over `D` = 1 or 2 axes: y[o] = b[o] + Σ_c w[o, c] ⋆ x[c].
+/// Convolution over `D` = 1 or 2 axes: `y[o] = b[o] + Σ_c w[o, c] ⋆ x[c]`.
 ///
 /// Shapes: input `[batch, in, height, width]`, output `[batch, out, height, width]` of ⌊(length + 2·padding −
 /// dilation·(kernel − 1) − 1)/stride⌋ + 1 along each axis; parameters `weight` `[out, in/groups, height, width]` and
