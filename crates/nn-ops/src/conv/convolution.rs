@@ -8,7 +8,7 @@ use crate::operation::Body;
 
 /// Convolution over `D` = 1 or 2 axes, as learning calls the correlation.
 ///
-/// y[n, o, p] = activation(b[o] + Σ_c Σ_k x[n, c, p·stride + k·dilation − before]·w[o, c, k]), where x is 0 outside,
+/// y[n, o, p] = activation(b\[o\] + Σ_c Σ_k x[n, c, p·stride + k·dilation − before]·w[o, c, k]), where x is 0 outside,
 /// and c runs over the channels of the group of o.
 ///
 /// Inputs: x `[samples, in, height, width]`, w `[out, in/groups, height, width]` and optionally b `[out]`; without the

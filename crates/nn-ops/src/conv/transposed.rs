@@ -10,7 +10,7 @@ use crate::operation::Body;
 /// [convolution](crate::Conv), with a bias; it takes an image to a larger one.
 ///
 /// y[n, o, p·stride + k·dilation − padding] collects x[n, c, p]·w[c, o, k], summed over c in the group of o, p and k;
-/// then b[o] is added and the activation applied.
+/// then b\[o\] is added and the activation applied.
 ///
 /// Inputs: x `[samples, in, height, width]`, w `[in, out/groups, height, width]` and optionally b `[out]`; without the
 /// height for `D` = 1. Output: `[samples, out, height, width]` of (length − 1)·stride − 2·padding + dilation·(kernel −
