@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 use nn_train::data::mnist;
 use nn_train::init::He;
-use nn_train::layers::{Conv2d, Reshape};
-use nn_train::ops::MaxPool2d;
+use nn_train::layers::{Conv2d, MaxPool2d, Reshape};
 use nn_train::prelude::*;
 use nn_train::schedule::OneCycle;
 
@@ -25,7 +24,7 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Model::Mlp)]
     model: Model,
     /// How often all training samples are seen
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 4)]
     epochs: u64,
     /// Samples in a mini-batch
     #[arg(long, default_value_t = 128)]
@@ -33,6 +32,9 @@ struct Args {
     /// Width of each hidden layer of the perceptron
     #[arg(long, value_delimiter = ',', default_values_t = [256, 128])]
     hidden: Vec<usize>,
+    /// Channels of each convolution
+    #[arg(long, value_delimiter = ',', default_values_t = [8, 16])]
+    channels: Vec<usize>,
     /// Highest learning rate
     #[arg(long, default_value_t = 4e-3)]
     rate: f64,
@@ -51,7 +53,7 @@ struct Args {
 enum Model {
     /// Fully connected layers with ReLU
     Mlp,
-    /// Two convolutions, each with ReLU and max pooling, and two fully connected layers
+    /// Convolutions, each with ReLU and max pooling, and two fully connected layers
     Cnn,
 }
 
@@ -120,7 +122,7 @@ fn module(args: &Args) -> Sequential<f32> {
         Model::Mlp => args.hidden.iter().fold(Sequential::new(), hidden),
         Model::Cnn => {
             let net = Sequential::new().add(Reshape::new([1, 28, 28]));
-            let net = [16, 32].into_iter().fold(net, |net, channels| {
+            let net = args.channels.iter().fold(net, |net, &channels| {
                 net.add(Conv2d::new(channels, 5).padding(2)).add(Activation::Relu).add(MaxPool2d::new(2))
             });
             hidden(net.add(Flatten), &128)
