@@ -9,8 +9,8 @@ use nn_ops::{Activation, Conv, ConvTranspose, Linear};
 
 use crate::graph::{Applied, Kind, Node, Source, kind_of};
 
-/// Rewrites `x·Wᵀ + b` into one `linear`, and that or a convolution followed by an activation into one operation, wherever nothing else uses what
-/// lies between. `roots` are the nodes whose values are wanted from outside.
+/// Rewrites `x·Wᵀ + b` into one `linear`, and that or a convolution followed by an activation into one operation,
+/// wherever nothing else uses what lies between. `roots` are the nodes whose values are wanted from outside.
 pub(crate) fn fuse<F: Real>(nodes: &mut [Node<F>], roots: &[usize]) {
     let mut uses = count_uses(nodes, roots);
     for i in 0..nodes.len() {
