@@ -65,8 +65,8 @@ impl<const D: usize> Conv<D> {
 
     const NAME: &'static str = if D == 1 { "conv1d" } else { "conv2d" };
 
-    /// All sizes, and the shape of the output.
-    fn geometry(&self, shapes: &[&[usize]]) -> Result<(Geometry, Vec<usize>), ShapeError> {
+    /// All sizes.
+    fn geometry(&self, shapes: &[&[usize]]) -> Result<Geometry, ShapeError> {
         const { assert!(D == 1 || D == 2, "convolutions have one or two axes") }
         let (x, w, bias) = inputs::<D>(Self::NAME, shapes)?;
         let channels = (w[1] * self.groups, w[0]);
@@ -76,7 +76,7 @@ impl<const D: usize> Conv<D> {
             let steps = (self.stride[axis], self.dilation[axis]);
             *length = output_length(Self::NAME, (x, w), axis, steps, self.padding[axis])?;
         }
-        let geometry = Geometry {
+        Ok(Geometry {
             samples: x[0],
             groups: self.groups,
             x_channels: w[1],
@@ -87,16 +87,12 @@ impl<const D: usize> Conv<D> {
             stride: pair::<D>(&self.stride, 1),
             dilation: pair::<D>(&self.dilation, 1),
             padding: pair::<D>(&self.padding.map(|[before, _]| before), 0),
-        };
-        Ok((geometry, [&[x[0], w[0]], &y[..]].concat()))
+        })
     }
 
     fn checked<F: Real>(&self, inputs: &[View<'_, F>]) -> Geometry {
         let (x, w) = (inputs[0].shape(), inputs[1].shape());
-        match self.geometry(&[x, w]) {
-            Ok((geometry, _)) => geometry,
-            Err(error) => panic!("{error}"),
-        }
+        self.geometry(&[x, w]).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -106,8 +102,7 @@ impl<F: Real, const D: usize> Body<F> for Conv<D> {
     }
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        let (g, shape) = self.geometry(inputs)?;
-        super::outline::<F>(Self::NAME, (&g, false, self.activation), shape, inputs)
+        super::outline::<F, D>(Self::NAME, (&self.geometry(inputs)?, false, self.activation), inputs)
     }
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {

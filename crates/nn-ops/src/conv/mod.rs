@@ -32,16 +32,17 @@ fn planes<S: RawData, const D: usize>(array: ArrayBase<S, IxDyn>) -> ArrayBase<S
 type Setting<'a> = (&'a Geometry, bool, Activation);
 
 /// What running it needs and gives.
-fn outline<F: Real>(
+fn outline<F: Real, const D: usize>(
     op: &'static str,
     (g, transposed, activation): Setting<'_>,
-    shape: Vec<usize>,
     inputs: &[&[usize]],
 ) -> Result<Outline, ShapeError> {
     if !activation.derivative_reads_output() {
         let expected = format!("no activation like {activation:?}, whose derivative needs its input");
         return Err(ShapeError::Input { op, input: 0, expected, got: inputs[0].to_vec() });
     }
+    let (channels, lengths) = if transposed { (g.x_channels, g.x) } else { (g.y_channels, g.y) };
+    let shape = [&[g.samples, g.groups * channels], &lengths[2 - D..]].concat();
     let scratch = forward::scratch::<F>(g, transposed).max(backward::scratch::<F>(g, transposed));
     let outline = Outline::new(shape, inputs.len()).scratch(scratch).reads_inputs(&[0, 1]);
     let outline = outline.flops(2 * g.work());

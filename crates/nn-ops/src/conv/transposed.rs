@@ -64,8 +64,8 @@ impl<const D: usize> Default for ConvTranspose<D> {
 impl<const D: usize> ConvTranspose<D> {
     const NAME: &'static str = if D == 1 { "conv_transpose1d" } else { "conv_transpose2d" };
 
-    /// All sizes, and the shape of the output.
-    fn geometry(&self, shapes: &[&[usize]]) -> Result<(Geometry, Vec<usize>), ShapeError> {
+    /// All sizes.
+    fn geometry(&self, shapes: &[&[usize]]) -> Result<Geometry, ShapeError> {
         const { assert!(D == 1 || D == 2, "convolutions have one or two axes") }
         let (y, w, bias) = inputs::<D>(Self::NAME, shapes)?;
         let out = w[1] * self.groups;
@@ -76,7 +76,7 @@ impl<const D: usize> ConvTranspose<D> {
             let paddings = (self.padding[axis], self.output_padding[axis]);
             *length = transposed_length(Self::NAME, (y, w), axis, steps, paddings)?;
         }
-        let geometry = Geometry {
+        Ok(Geometry {
             samples: y[0],
             groups: self.groups,
             x_channels: w[1],
@@ -87,16 +87,12 @@ impl<const D: usize> ConvTranspose<D> {
             stride: pair::<D>(&self.stride, 1),
             dilation: pair::<D>(&self.dilation, 1),
             padding: pair::<D>(&self.padding, 0),
-        };
-        Ok((geometry, [&[y[0], out], &x[..]].concat()))
+        })
     }
 
     fn checked<F: Real>(&self, inputs: &[View<'_, F>]) -> Geometry {
         let (x, w) = (inputs[0].shape(), inputs[1].shape());
-        match self.geometry(&[x, w]) {
-            Ok((geometry, _)) => geometry,
-            Err(error) => panic!("{error}"),
-        }
+        self.geometry(&[x, w]).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -106,8 +102,7 @@ impl<F: Real, const D: usize> Body<F> for ConvTranspose<D> {
     }
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
-        let (g, shape) = self.geometry(inputs)?;
-        super::outline::<F>(Self::NAME, (&g, true, self.activation), shape, inputs)
+        super::outline::<F, D>(Self::NAME, (&self.geometry(inputs)?, true, self.activation), inputs)
     }
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {
