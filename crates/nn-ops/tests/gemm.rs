@@ -179,8 +179,15 @@ fn agrees_with_plain_loops() {
 /// Several blocks of terms and of rows, copies of A, and products that run on several threads.
 #[test]
 fn agrees_with_plain_loops_when_large() {
-    let shapes =
-        [(1, 40, 1100), (40, 1, 1100), (20, 33, 513), (90, 100, 520), (560, 90, 512), (1100, 130, 40)];
+    let shapes = [
+        (1, 40, 1100),
+        (40, 1, 1100),
+        (20, 33, 513),
+        (90, 100, 520),
+        (560, 90, 512),
+        (1100, 130, 40),
+        (600, 140, 500),
+    ];
     let lies = [
         [Lie::C; 3],
         [Lie::C, Lie::F, Lie::C],

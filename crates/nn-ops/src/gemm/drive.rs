@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use nn_core::{AlignedVec, Real};
 
-use super::pack::{pack_block, pack_panel};
+use super::pack::{pack_panel, pack_tiles, packs_tiles};
 use super::tile::{Tile, tile};
 use super::vector::Simd;
 
@@ -16,8 +16,8 @@ const K_BLOCK: usize = 512;
 const A_BLOCK: usize = 1 << 20;
 /// Elements of C after which the epilogue runs, so that it finds them in the second cache.
 const EPILOGUE_BLOCK: usize = 1 << 15;
-/// Panels of B from which on a block of A is worth copying where it lies badly.
-const COPY_REUSE: usize = 4;
+/// Panels of B from which on a block of A is worth packing.
+const PACK_REUSE: usize = 4;
 
 /// C ← alpha·A·B + beta·C with A of `rows` × `k` and B of `k` × `cols`, each as a pointer and two strides.
 #[derive(Clone, Copy)]
@@ -67,11 +67,6 @@ impl<T: Real> Problem<T> {
     /// Terms in each block of the sum: a function of k alone.
     fn k_block(&self) -> usize {
         self.k.div_ceil(self.k.div_ceil(K_BLOCK))
-    }
-
-    /// Whether A, whose tiles are read once for each panel of B, is better copied.
-    fn a_lies_badly(&self) -> bool {
-        if self.a_k == 1 { collide::<T>(self.a_row) } else { self.a_row == 1 && is_far::<T>(self.a_k) }
     }
 
     /// Estimated cycles per part of the work with vectors of `lanes` along the columns and tiles of `rows` rows.
@@ -167,10 +162,9 @@ unsafe fn run_part<T: Real, S: Simd<T>>(
     let k_block = p.k_block();
     let row_block = (A_BLOCK / size_of::<T>() / k_block / S::ROWS * S::ROWS).max(S::ROWS);
     let row_block = even(rows.len(), row_block).next_multiple_of(S::ROWS).min(rows.len());
-    let copies_a = p.a_lies_badly() && cols.len() > COPY_REUSE * panel;
-    // Rows of the copy begin an odd number of cache lines apart.
-    let a_stride = if p.a_k == 1 { k_block } else { row_block }.next_multiple_of(32) + 16;
-    let a_size = if copies_a { a_stride * if p.a_k == 1 { row_block } else { k_block } } else { 0 };
+    let packs_a =
+        cols.len() > PACK_REUSE * panel && packs_tiles::<T, S>((p.a_row, p.a_k), (row_block, k_block));
+    let a_size = if packs_a { row_block * k_block } else { 0 };
     let b_size = panel * k_block;
     let mut buffer = BUFFER.take();
     let words = ((a_size + b_size) * size_of::<T>()).div_ceil(size_of::<u64>());
@@ -184,15 +178,12 @@ unsafe fn run_part<T: Real, S: Simd<T>>(
         for k in blocks(0..p.k, k_block) {
             for rows in blocks(rows.clone(), row_block) {
                 let at = p.a.offset(rows.start as isize * p.a_row + k.start as isize * p.a_k);
-                let a = if !copies_a {
-                    (at, p.a_row, p.a_k)
-                } else if p.a_k == 1 {
-                    pack_block((at, p.a_row), (rows.len(), k.len()), (a_copy, a_stride));
-                    (a_copy.cast_const(), a_stride as isize, 1)
-                } else {
-                    pack_block((at, p.a_k), (k.len(), rows.len()), (a_copy, a_stride));
-                    (a_copy.cast_const(), 1, a_stride as isize)
-                };
+                let size = (rows.len(), k.len());
+                let packs_a = packs_a && packs_tiles::<T, S>((p.a_row, p.a_k), size);
+                if packs_a {
+                    pack_tiles::<T, S>((at, p.a_row, p.a_k), size, tiles::<T, S>(rows.len()), a_copy);
+                }
+                let a = if packs_a { Left::Packed(a_copy) } else { Left::Strided(at) };
                 run_block::<T, S>(p, a, b_copy, k.clone(), rows, cols.clone(), done);
             }
         }
@@ -200,11 +191,25 @@ unsafe fn run_part<T: Real, S: Simd<T>>(
     BUFFER.set(buffer);
 }
 
+/// A block of A: where its first element lies, or its tiles one after another.
+#[derive(Clone, Copy)]
+enum Left<T> {
+    Strided(*const T),
+    Packed(*const T),
+}
+
+/// The rows of each tile of a block: as many tiles as it takes, of sizes that differ by one at most.
+fn tiles<T: Real, S: Simd<T>>(rows: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    let tiles = rows.div_ceil(S::ROWS);
+    let (size, taller) = (rows / tiles, rows % tiles);
+    (0..tiles).map(move |i| i * size + i.min(taller)..(i + 1) * size + (i + 1).min(taller))
+}
+
 /// Multiplies one block of A with the panels of B that lie over `cols`.
 #[inline(always)]
 unsafe fn run_block<T: Real, S: Simd<T>>(
     p: &Problem<T>,
-    (a, a_row, a_k): (*const T, isize, isize),
+    a: Left<T>,
     b_copy: *mut T,
     k: Range<usize>,
     rows: Range<usize>,
@@ -213,7 +218,7 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
 ) {
     let done = done.filter(|_| k.end == p.k);
     let beta = if k.start == 0 { p.beta } else { T::one() };
-    let tiles = rows.len().div_ceil(S::ROWS);
+    let has_one_tile = rows.len() <= S::ROWS;
     let (mut finished, end) = (cols.start, cols.end);
     for cols in blocks(cols, 2 * S::LANES) {
         let width = if cols.len() > S::LANES { 2 * S::LANES } else { S::LANES };
@@ -224,18 +229,20 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
             if !is_direct {
                 pack_panel::<T, S>((at, p.b_k, p.b_col), (k.len(), cols.len(), width), b_copy);
             }
-            let mut row = rows.start;
-            for i in 0..tiles {
-                let (b, b_k) =
-                    if is_direct && i == 0 { (at, p.b_k) } else { (b_copy.cast_const(), width as isize) };
-                let copy = if is_direct && i == 0 && tiles > 1 { b_copy } else { std::ptr::null_mut() };
-                let next = rows.start + rows.len() * (i + 1) / tiles;
-                let a = a.offset((row - rows.start) as isize * a_row);
+            for tile_rows in tiles::<T, S>(rows.len()) {
+                let (first, count) = (tile_rows.start, tile_rows.len());
+                let (a, a_row, a_k) = match a {
+                    Left::Packed(a) => (a.add(first * k.len()), 1, count as isize),
+                    Left::Strided(a) => (a.offset(first as isize * p.a_row), p.a_row, p.a_k),
+                };
+                let reads_b = is_direct && first == 0;
+                let (b, b_k) = if reads_b { (at, p.b_k) } else { (b_copy.cast_const(), width as isize) };
+                let copy = if reads_b && !has_one_tile { b_copy } else { std::ptr::null_mut() };
+                let row = rows.start + first;
                 let c = p.c.offset(row as isize * p.c_row + cols.start as isize * p.c_col);
                 let (c_row, c_col, alpha, cols) = (p.c_row, p.c_col, p.alpha, cols.len());
                 let t = Tile { k: k.len(), a, a_row, a_k, b, b_k, copy, c, c_row, c_col, cols, alpha, beta };
-                tile::<T, S>(next - row, &t);
-                row = next;
+                tile::<T, S>(count, &t);
             }
         }
         if let Some(done) = done
@@ -251,11 +258,6 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
 fn collide<T>(stride: isize) -> bool {
     let lines = stride.unsigned_abs() * size_of::<T>() / 64;
     lines >= 8 && lines.is_multiple_of(8)
-}
-
-/// Whether rows that begin `stride` elements apart lie on pages of their own, or nearly.
-fn is_far<T>(stride: isize) -> bool {
-    stride.unsigned_abs() * size_of::<T>() >= 2048
 }
 
 /// The size of equal blocks, at most `most` each, that cover `length`.

@@ -1,5 +1,8 @@
 //! Copies of parts of the factors, laid out as the tiles read them best.
 
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
 use nn_core::Real;
 
 use super::vector::Simd;
@@ -79,7 +82,7 @@ unsafe fn transpose_columns<T: Real, S: Simd<T>>(
 #[inline(always)]
 unsafe fn copy_elements<T: Real>(
     (b, b_k, b_col): (*const T, isize, isize),
-    (ks, cols, width): (std::ops::Range<usize>, std::ops::Range<usize>, usize),
+    (ks, cols, width): (Range<usize>, Range<usize>, usize),
     to: *mut T,
 ) {
     for p in ks {
@@ -101,23 +104,100 @@ unsafe fn fill_up<T: Real>((k, cols, width): (usize, usize, usize), to: *mut T) 
     }
 }
 
-/// Copies `count` rows of `length` adjacent elements, which begin `from_stride` apart, to `to_stride` apart.
+/// Whether [`pack_tiles`] can copy a block of A: its rows or its columns are adjacent, and it is not tiny.
+pub(super) fn packs_tiles<T: Real, S: Simd<T>>(
+    (a_row, a_k): (isize, isize),
+    (rows, k): (usize, usize),
+) -> bool {
+    a_row == 1 || (a_k == 1 && rows >= S::LANES && k >= S::LANES)
+}
+
+/// Copies a block of A, tile after tile: of each tile the first column, then the second, to the `k`-th.
+///
+/// `tiles` has the rows of each tile, which follow each other.
 ///
 /// # Safety
-/// `from` and `to` must be valid for these elements.
-pub(super) unsafe fn pack_block<T: Real>(
-    (from, from_stride): (*const T, isize),
-    (count, length): (usize, usize),
-    (to, to_stride): (*mut T, usize),
+/// The machine must have the instruction set, [`packs_tiles`] must hold; `a` must be valid for the block with its
+/// strides, `to` for as many elements.
+pub(super) unsafe fn pack_tiles<T: Real, S: Simd<T>>(
+    (a, a_row, a_k): (*const T, isize, isize),
+    (rows, k): (usize, usize),
+    tiles: impl Iterator<Item = Range<usize>> + Clone,
+    to: *mut T,
 ) {
-    for i in 0..count {
-        // SAFETY: as the caller vouches; the buffer is no part of the matrix.
-        unsafe {
-            std::ptr::copy_nonoverlapping(
-                from.offset(i as isize * from_stride),
-                to.add(i * to_stride),
-                length,
-            );
+    // SAFETY: as the caller vouches.
+    unsafe {
+        S::enter(
+            #[inline(always)]
+            || {
+                for first in (0..k).step_by(FEW) {
+                    for tile in tiles.clone() {
+                        let to = to.add(tile.start * k);
+                        let ks = first..(first + FEW).min(k);
+                        if a_row == 1 {
+                            copy_columns::<T, S>((a.add(tile.start), a_k), (tile.len(), ks), to);
+                        } else {
+                            transpose_rows::<T, S>((a, a_row), (rows, k), (tile, ks), to);
+                        }
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Columns of A that are packed for all tiles before the next ones: no more pages than the machine keeps track of.
+const FEW: usize = 32;
+
+/// Copies columns `ks` of a tile of `rows` whose columns are adjacent.
+#[inline(always)]
+unsafe fn copy_columns<T: Real, S: Simd<T>>(
+    (a, a_k): (*const T, isize),
+    (rows, ks): (usize, Range<usize>),
+    to: *mut T,
+) {
+    for p in ks {
+        for i in (0..rows).step_by(S::LANES) {
+            // SAFETY: only the elements that exist are read and written.
+            unsafe {
+                let count = (rows - i).min(S::LANES);
+                let x = S::load_first(a.offset(p as isize * a_k).add(i), count);
+                S::store_first(to.add(p * rows + i), x, count);
+            }
         }
     }
 }
+
+/// Copies columns `ks` of a tile of a block of `rows` × `k` whose rows are adjacent.
+///
+/// At the ends of the block a square of `LANES` × `LANES` begins earlier, and has some elements that are not wanted
+/// or that were copied before.
+#[inline(always)]
+unsafe fn transpose_rows<T: Real, S: Simd<T>>(
+    (a, a_row): (*const T, isize),
+    (rows, k): (usize, usize),
+    (tile, ks): (Range<usize>, Range<usize>),
+    to: *mut T,
+) {
+    // SAFETY: each square lies within the block, and what is written within the tile.
+    unsafe {
+        let mut square = MaybeUninit::<[T; SQUARE]>::uninit();
+        let square = square.as_mut_ptr().cast::<T>();
+        for p in ks.step_by(S::LANES) {
+            let p = p.min(k - S::LANES);
+            for i in tile.clone().step_by(S::LANES) {
+                let above = i - i.min(rows - S::LANES);
+                let from = a.offset((i - above) as isize * a_row).add(p);
+                S::transpose(from, a_row, square, S::LANES as isize);
+                let count = (tile.end - i).min(S::LANES);
+                for column in 0..S::LANES {
+                    let x = S::load_first(square.add(column * S::LANES + above), count);
+                    S::store_first(to.add((p + column) * tile.len() + (i - tile.start)), x, count);
+                }
+            }
+        }
+    }
+}
+
+/// Elements of the largest square of `LANES` × `LANES`.
+const SQUARE: usize = 256;

@@ -92,7 +92,11 @@ unsafe fn enter<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>
                 if t.c_col == 1 {
                     fetch_rows::<T, S, R, W>(t);
                 }
-                let sums = multiply::<T, S, R, W>(t);
+                let sums = if is_packed::<T, S, R, W>(t) {
+                    multiply_packed::<T, S, R, W>(t)
+                } else {
+                    multiply::<T, S, R, W>(t)
+                };
                 if t.c_col == 1 {
                     write_rows::<T, S, R, W>(t, &sums);
                 } else {
@@ -112,6 +116,38 @@ unsafe fn fetch_rows<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Ti
             // SAFETY: the caller vouches for the instruction set.
             unsafe { S::prefetch(row.wrapping_add(j * S::LANES)) }
         }
+    }
+}
+
+/// Whether both factors are packed. Small tiles are not worth code of their own.
+#[inline(always)]
+fn is_packed<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>) -> bool {
+    let (r, width) = (R as isize, (W * S::LANES) as isize);
+    2 * R > S::ROWS && t.a_row == 1 && t.a_k == r && t.b_k == width && t.copy.is_null()
+}
+
+/// The sums over k of a tile of packed factors, whose strides the compiler knows.
+#[inline(always)]
+unsafe fn multiply_packed<T: Real, S: Simd<T>, const R: usize, const W: usize>(
+    t: &Tile<T>,
+) -> [[S::V; W]; R] {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let zero = S::splat(T::zero());
+        let mut sums = [[zero; W]; R];
+        let (mut a, mut b) = (t.a, t.b);
+        for _ in 0..t.k {
+            let mut row = [zero; W];
+            for (j, row) in row.iter_mut().enumerate() {
+                *row = S::load(b.add(j * S::LANES));
+            }
+            let at = |i: usize| a.add(i);
+            add_rows::<T, S, R, W>(0..R.min(HALF), at, &row, &mut sums);
+            add_rows::<T, S, R, W>(R.min(HALF)..R, at, &row, &mut sums);
+            a = a.add(R);
+            b = b.add(W * S::LANES);
+        }
+        sums
     }
 }
 
@@ -140,8 +176,9 @@ unsafe fn multiply<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile
                 }
                 copy = copy.add(W * S::LANES);
             }
-            add_rows::<T, S, R, W>(0..R.min(HALF), &a, t.a_row, &row, &mut sums);
-            add_rows::<T, S, R, W>(R.min(HALF)..R, &a, t.a_row, &row, &mut sums);
+            let at = |i: usize| a[i / SHARE].offset((i % SHARE) as isize * t.a_row);
+            add_rows::<T, S, R, W>(0..R.min(HALF), at, &row, &mut sums);
+            add_rows::<T, S, R, W>(R.min(HALF)..R, at, &row, &mut sums);
             for a in &mut a {
                 *a = a.wrapping_offset(t.a_k);
             }
@@ -151,19 +188,18 @@ unsafe fn multiply<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile
     }
 }
 
-/// Adds to these rows of the sums the products of A with one row of B.
+/// Adds to these rows of the sums the products of A, whose elements lie `at` these places, with one row of B.
 #[inline(always)]
 unsafe fn add_rows<T: Real, S: Simd<T>, const R: usize, const W: usize>(
     rows: Range<usize>,
-    a: &[*const T; POINTERS],
-    a_row: isize,
+    at: impl Fn(usize) -> *const T,
     b: &[S::V; W],
     sums: &mut [[S::V; W]; R],
 ) {
     for i in rows {
         // SAFETY: as the caller vouches.
         unsafe {
-            let x = S::splat(*a[i / SHARE].offset((i % SHARE) as isize * a_row));
+            let x = S::splat(*at(i));
             for (sum, &y) in sums[i].iter_mut().zip(b) {
                 *sum = S::fma(x, y, *sum);
             }
