@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use nn_core::{AlignedVec, Real};
 
-use super::pack::{pack_panel, pack_tiles, packs_tiles};
+use super::pack::{pack_panels, pack_tiles, packs_tiles, panel_width};
 use super::tile::{Tile, tile};
 use super::vector::Simd;
 
@@ -14,10 +14,18 @@ use super::vector::Simd;
 const K_BLOCK: usize = 512;
 /// Bytes of a block of A, which stays in the second cache (1 to 2 MB) while the panels of B pass.
 const A_BLOCK: usize = 1 << 20;
+/// Bytes of B that are packed at once where its rows lie in memory: long pieces of rows are read faster than short.
+const B_BLOCK: usize = 1 << 18;
+/// Tiles that a panel of B takes part in, up to which a panel of few rows is not worth packing.
+const FEW_TILES: usize = 4;
+/// Rows of a panel of B that stay in the first cache however they lie, unless they collide.
+const FEW_ROWS: usize = 64;
 /// Elements of C after which the epilogue runs, so that it finds them in the second cache.
 const EPILOGUE_BLOCK: usize = 1 << 15;
-/// Panels of B from which on a block of A is worth packing.
-const PACK_REUSE: usize = 4;
+/// Panels of B from which on a block of A whose columns are adjacent is worth packing.
+const COPY_REUSE: usize = 2;
+/// Panels of B from which on a block of A whose rows are adjacent is worth packing.
+const TRANSPOSE_REUSE: usize = 5;
 
 /// C ← alpha·A·B + beta·C with A of `rows` × `k` and B of `k` × `cols`, each as a pointer and two strides.
 #[derive(Clone, Copy)]
@@ -69,14 +77,26 @@ impl<T: Real> Problem<T> {
         self.k.div_ceil(self.k.div_ceil(K_BLOCK))
     }
 
-    /// Estimated cycles per part of the work with vectors of `lanes` along the columns and tiles of `rows` rows.
-    pub(super) fn cost(&self, lanes: usize, tile_rows: usize) -> f64 {
+    /// Whether blocks of A, of which `cols` columns of B make use, are worth packing.
+    fn packs_a<S: Simd<T>>(&self, cols: usize) -> bool {
+        let reuse = if self.a_row == 1 { COPY_REUSE } else { TRANSPOSE_REUSE };
+        cols >= reuse * 2 * S::LANES && self.rows > S::ROWS
+    }
+
+    /// Whether whole panels of B are read where they lie: they go through the first cache only once, or stay there.
+    fn reads_b<S: Simd<T>>(&self, rows: usize) -> bool {
+        let stays = rows <= FEW_TILES * S::ROWS && self.k <= FEW_ROWS && !collide::<T>(self.b_k);
+        self.b_col == 1 && (rows <= S::ROWS || stays)
+    }
+
+    /// Estimated cycles.
+    pub(super) fn cost<S: Simd<T>>(&self) -> f64 {
         let (rows, cols, k) = (self.rows as f64, self.cols as f64, self.k as f64);
-        let tiles = self.rows.div_ceil(tile_rows) as f64;
+        let tiles = self.rows.div_ceil(S::ROWS) as f64;
         let wide = (rows / tiles).max(4.0) * tiles;
         let narrow = (0.55 * rows / tiles).max(4.0) * tiles;
-        let (panels, rest) = (self.cols / (2 * lanes), self.cols % (2 * lanes));
-        let last = if rest > lanes {
+        let (panels, rest) = (self.cols / (2 * S::LANES), self.cols % (2 * S::LANES));
+        let last = if rest > S::LANES {
             wide
         } else if rest > 0 {
             narrow
@@ -84,16 +104,18 @@ impl<T: Real> Problem<T> {
             0.0
         };
         let products = k * (panels as f64 * wide + last);
-        let pack = if self.b_col == 1 {
-            match tiles > 1.0 {
-                // Each row is touched but a little for each panel, and is gone from the cache by the next.
-                true if collide::<T>(self.b_k) && self.k * self.cols * size_of::<T>() > A_BLOCK => 1.0,
-                true => 0.15,
-                false => 0.0,
-            }
+        // Rows of A that are read where they lie make the tiles wait.
+        let (slower, pack_a) = match (self.packs_a::<S>(self.cols), self.a_row == 1) {
+            (true, true) => (1.0, 0.15),
+            (true, false) => (1.0, 0.4),
+            (false, _) if tiles > 1.0 => (1.1, 0.0),
+            (false, _) => (1.0, 0.0),
+        };
+        let pack_b = if self.b_col == 1 {
+            if self.reads_b::<S>(self.rows) { 0.0 } else { 0.15 }
         } else if self.b_k == 1 {
-            let rest = (self.cols % lanes) as f64 / cols;
-            0.2 * (1.0 - rest) + 1.0 * rest
+            let rest = (self.cols % S::LANES) as f64 / cols;
+            0.3 * (1.0 - rest) + 1.0 * rest
         } else {
             1.5
         };
@@ -104,7 +126,8 @@ impl<T: Real> Problem<T> {
         } else {
             4.0
         };
-        products + pack * k * cols + store * rows * cols * (self.k.div_ceil(K_BLOCK) as f64)
+        let stores = self.k.div_ceil(K_BLOCK) as f64;
+        slower * products + pack_a * rows * k + pack_b * k * cols + store * rows * cols * stores
     }
 }
 
@@ -162,10 +185,15 @@ unsafe fn run_part<T: Real, S: Simd<T>>(
     let k_block = p.k_block();
     let row_block = (A_BLOCK / size_of::<T>() / k_block / S::ROWS * S::ROWS).max(S::ROWS);
     let row_block = even(rows.len(), row_block).next_multiple_of(S::ROWS).min(rows.len());
-    let packs_a =
-        cols.len() > PACK_REUSE * panel && packs_tiles::<T, S>((p.a_row, p.a_k), (row_block, k_block));
+    let packs_a = p.packs_a::<S>(cols.len());
     let a_size = if packs_a { row_block * k_block } else { 0 };
-    let b_size = panel * k_block;
+    let col_block = if p.b_col == 1 && !p.reads_b::<S>(rows.len()) {
+        let most = (B_BLOCK / size_of::<T>() / k_block / panel * panel).max(panel);
+        even(cols.len(), most).next_multiple_of(panel)
+    } else {
+        panel
+    };
+    let b_size = col_block * k_block;
     let mut buffer = BUFFER.take();
     let words = ((a_size + b_size) * size_of::<T>()).div_ceil(size_of::<u64>());
     if buffer.len() < words {
@@ -184,7 +212,7 @@ unsafe fn run_part<T: Real, S: Simd<T>>(
                     pack_tiles::<T, S>((at, p.a_row, p.a_k), size, tiles::<T, S>(rows.len()), a_copy);
                 }
                 let a = if packs_a { Left::Packed(a_copy) } else { Left::Strided(at) };
-                run_block::<T, S>(p, a, b_copy, k.clone(), rows, cols.clone(), done);
+                run_block::<T, S>(p, a, (b_copy, col_block), k.clone(), rows, cols.clone(), done);
             }
         }
     }
@@ -210,7 +238,7 @@ fn tiles<T: Real, S: Simd<T>>(rows: usize) -> impl Iterator<Item = Range<usize>>
 unsafe fn run_block<T: Real, S: Simd<T>>(
     p: &Problem<T>,
     a: Left<T>,
-    b_copy: *mut T,
+    (b_copy, col_block): (*mut T, usize),
     k: Range<usize>,
     rows: Range<usize>,
     cols: Range<usize>,
@@ -218,38 +246,59 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
 ) {
     let done = done.filter(|_| k.end == p.k);
     let beta = if k.start == 0 { p.beta } else { T::one() };
-    let has_one_tile = rows.len() <= S::ROWS;
+    let reads_b = p.reads_b::<S>(rows.len());
     let (mut finished, end) = (cols.start, cols.end);
-    for cols in blocks(cols, 2 * S::LANES) {
-        let width = if cols.len() > S::LANES { 2 * S::LANES } else { S::LANES };
-        // SAFETY: as the caller of `run` vouches; `b_copy` has room for `k.len()` × `width`.
+    for group in blocks(cols, col_block) {
+        let packs_b = !reads_b || group.len() != panel_width::<T, S>(group.len());
+        // SAFETY: as the caller of `run` vouches; `b_copy` has room for `k.len()` × `col_block`.
         unsafe {
-            let at = p.b.offset(k.start as isize * p.b_k + cols.start as isize * p.b_col);
-            let is_direct = p.b_col == 1 && cols.len() == width;
-            if !is_direct {
-                pack_panel::<T, S>((at, p.b_k, p.b_col), (k.len(), cols.len(), width), b_copy);
+            let b = p.b.offset(k.start as isize * p.b_k + group.start as isize * p.b_col);
+            if packs_b {
+                pack_panels::<T, S>((b, p.b_k, p.b_col), (k.len(), group.len()), b_copy);
             }
-            for tile_rows in tiles::<T, S>(rows.len()) {
-                let (first, count) = (tile_rows.start, tile_rows.len());
-                let (a, a_row, a_k) = match a {
-                    Left::Packed(a) => (a.add(first * k.len()), 1, count as isize),
-                    Left::Strided(a) => (a.offset(first as isize * p.a_row), p.a_row, p.a_k),
+            for cols in blocks(group.clone(), 2 * S::LANES) {
+                let b = if packs_b {
+                    (
+                        b_copy.add((cols.start - group.start) * k.len()).cast_const(),
+                        panel_width::<T, S>(cols.len()) as isize,
+                    )
+                } else {
+                    (b, p.b_k)
                 };
-                let reads_b = is_direct && first == 0;
-                let (b, b_k) = if reads_b { (at, p.b_k) } else { (b_copy.cast_const(), width as isize) };
-                let copy = if reads_b && !has_one_tile { b_copy } else { std::ptr::null_mut() };
-                let row = rows.start + first;
-                let c = p.c.offset(row as isize * p.c_row + cols.start as isize * p.c_col);
-                let (c_row, c_col, alpha, cols) = (p.c_row, p.c_col, p.alpha, cols.len());
-                let t = Tile { k: k.len(), a, a_row, a_k, b, b_k, copy, c, c_row, c_col, cols, alpha, beta };
-                tile::<T, S>(count, &t);
+                run_panel::<T, S>(p, a, b, (k.len(), beta), rows.clone(), cols.clone());
+                if let Some(done) = done
+                    && (cols.end == end || (cols.end - finished) * rows.len() >= EPILOGUE_BLOCK)
+                {
+                    done(rows.clone(), finished..cols.end);
+                    finished = cols.end;
+                }
             }
         }
-        if let Some(done) = done
-            && (cols.end == end || (cols.end - finished) * rows.len() >= EPILOGUE_BLOCK)
-        {
-            done(rows.clone(), finished..cols.end);
-            finished = cols.end;
+    }
+}
+
+/// Multiplies one block of A with one panel of B.
+#[inline(always)]
+unsafe fn run_panel<T: Real, S: Simd<T>>(
+    p: &Problem<T>,
+    a: Left<T>,
+    (b, b_k): (*const T, isize),
+    (k, beta): (usize, T),
+    rows: Range<usize>,
+    cols: Range<usize>,
+) {
+    for tile_rows in tiles::<T, S>(rows.len()) {
+        let (first, count) = (tile_rows.start, tile_rows.len());
+        // SAFETY: as the caller of `run` vouches.
+        unsafe {
+            let (a, a_row, a_k) = match a {
+                Left::Packed(a) => (a.add(first * k), 1, count as isize),
+                Left::Strided(a) => (a.offset(first as isize * p.a_row), p.a_row, p.a_k),
+            };
+            let row = rows.start + first;
+            let c = p.c.offset(row as isize * p.c_row + cols.start as isize * p.c_col);
+            let (c_row, c_col, alpha, cols) = (p.c_row, p.c_col, p.alpha, cols.len());
+            tile::<T, S>(count, &Tile { k, a, a_row, a_k, b, b_k, c, c_row, c_col, cols, alpha, beta });
         }
     }
 }

@@ -244,7 +244,7 @@ unsafe fn start_on<T: Real, S: Simd<T>>(p: &Problem<T>, done: Option<&Done<'_>>)
     let q = p.transposed();
     // SAFETY: as the caller vouches.
     unsafe {
-        if p.cost(S::LANES, S::ROWS) <= q.cost(S::LANES, S::ROWS) {
+        if p.cost::<S>() <= q.cost::<S>() {
             run::<T, S>(p, 0..p.rows, 0..p.cols, parts, done);
         } else {
             let swapped = |rows: Range<usize>, cols: Range<usize>| {

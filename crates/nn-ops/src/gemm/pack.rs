@@ -7,31 +7,71 @@ use nn_core::Real;
 
 use super::vector::Simd;
 
-/// Copies `k` rows of a panel of B, `cols` wide, into rows of `width` (a multiple of a vector) filled up with zeros.
+/// Copies `k` rows of B, `cols` wide, panel after panel of two vectors' width.
+///
+/// The last panel is one vector wide where that is enough, and filled up with zeros.
 ///
 /// # Safety
 /// The machine must have the instruction set; `b` must be valid for `k` × `cols` elements with its strides, `to` for
-/// `k` × `width`.
-pub(super) unsafe fn pack_panel<T: Real, S: Simd<T>>(
+/// `k` rows of `cols` rounded up to whole vectors.
+pub(super) unsafe fn pack_panels<T: Real, S: Simd<T>>(
     (b, b_k, b_col): (*const T, isize, isize),
-    (k, cols, width): (usize, usize, usize),
+    (k, cols): (usize, usize),
     to: *mut T,
 ) {
+    let panel = 2 * S::LANES;
+    let whole = if b_col == 1 { cols - cols % panel } else { 0 };
     // SAFETY: as the caller vouches.
     unsafe {
         S::enter(
             #[inline(always)]
             || {
-                if b_col == 1 {
-                    copy_rows::<T, S>((b, b_k), (k, cols, width), to);
-                } else if b_k == 1 {
-                    transpose_columns::<T, S>((b, b_col), (k, cols, width), to);
-                } else {
-                    copy_elements((b, b_k, b_col), (0..k, 0..cols, width), to);
-                    fill_up((k, cols, width), to);
+                copy_panels::<T, S>((b, b_k), (k, whole), to);
+                for first in (whole..cols).step_by(panel) {
+                    let size = (k, (cols - first).min(panel), panel_width::<T, S>(cols - first));
+                    let (b, to) = (b.offset(first as isize * b_col), to.add(first * k));
+                    if b_col == 1 {
+                        copy_rows::<T, S>((b, b_k), size, to);
+                    } else if b_k == 1 {
+                        transpose_columns::<T, S>((b, b_col), size, to);
+                    } else {
+                        copy_elements((b, b_k, b_col), (0..k, 0..size.1, size.2), to);
+                        fill_up(size, to);
+                    }
                 }
             },
         );
+    }
+}
+
+/// The width of the panel for the next columns of B, of which there are still `cols`.
+pub(super) fn panel_width<T: Real, S: Simd<T>>(cols: usize) -> usize {
+    if cols > S::LANES { 2 * S::LANES } else { S::LANES }
+}
+
+/// Rows of B that are fetched in advance: rows far apart are no pattern to the hardware.
+const AHEAD: isize = 8;
+
+/// Copies rows of whole panels: each row for all panels at once, as it lies in memory.
+#[inline(always)]
+unsafe fn copy_panels<T: Real, S: Simd<T>>(
+    (b, b_k): (*const T, isize),
+    (k, cols): (usize, usize),
+    to: *mut T,
+) {
+    let panel = 2 * S::LANES;
+    for p in 0..k {
+        for first in (0..cols).step_by(panel) {
+            // SAFETY: the caller vouches for the elements; a prefetch does not fault.
+            unsafe {
+                let from = b.offset(p as isize * b_k).add(first);
+                S::prefetch(from.wrapping_offset(AHEAD * b_k));
+                S::prefetch(from.wrapping_offset(AHEAD * b_k).wrapping_add(S::LANES));
+                let to = to.add(first * k + p * panel);
+                S::store(to, S::load(from));
+                S::store(to.add(S::LANES), S::load(from.add(S::LANES)));
+            }
+        }
     }
 }
 
@@ -46,9 +86,8 @@ unsafe fn copy_rows<T: Real, S: Simd<T>>(
             // SAFETY: only the `cols` elements of a row that exist are read.
             unsafe {
                 let from = b.offset(p as isize * b_k).wrapping_add(j);
-                let count = cols.saturating_sub(j).min(S::LANES);
-                let row = if count == S::LANES { S::load(from) } else { S::load_first(from, count) };
-                S::store(to.add(p * width + j), row);
+                let x = S::load_first(from, cols.saturating_sub(j).min(S::LANES));
+                S::store(to.add(p * width + j), x);
             }
         }
     }
@@ -188,11 +227,17 @@ unsafe fn transpose_rows<T: Real, S: Simd<T>>(
             for i in tile.clone().step_by(S::LANES) {
                 let above = i - i.min(rows - S::LANES);
                 let from = a.offset((i - above) as isize * a_row).add(p);
-                S::transpose(from, a_row, square, S::LANES as isize);
+                let to = to.add(p * tile.len() + (i - tile.start));
                 let count = (tile.end - i).min(S::LANES);
+                // What goes over the end of a column is overwritten by the next one.
+                if above == 0 && (count == S::LANES || (count == tile.len() && p + S::LANES < k)) {
+                    S::transpose(from, a_row, to, tile.len() as isize);
+                    continue;
+                }
+                S::transpose(from, a_row, square, S::LANES as isize);
                 for column in 0..S::LANES {
                     let x = S::load_first(square.add(column * S::LANES + above), count);
-                    S::store_first(to.add((p + column) * tile.len() + (i - tile.start)), x, count);
+                    S::store_first(to.add(column * tile.len()), x, count);
                 }
             }
         }

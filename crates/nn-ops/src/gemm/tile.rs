@@ -15,8 +15,6 @@ const POINTERS: usize = 5;
 const TILE: usize = 512;
 /// Rows that the loops over a tile's rows take at a time: short enough for the compiler to unroll them.
 const HALF: usize = 7;
-/// Rows of B, not yet packed, that are fetched in advance: rows far apart are no pattern to the hardware.
-const AHEAD: isize = 16;
 
 /// A tile of C, and what is multiplied to give it.
 pub(super) struct Tile<T> {
@@ -28,8 +26,6 @@ pub(super) struct Tile<T> {
     /// Rows of whole vectors.
     pub(super) b: *const T,
     pub(super) b_k: isize,
-    /// Where to leave a packed copy of the rows of B, if anywhere.
-    pub(super) copy: *mut T,
     pub(super) c: *mut T,
     pub(super) c_row: isize,
     pub(super) c_col: isize,
@@ -123,7 +119,7 @@ unsafe fn fetch_rows<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Ti
 #[inline(always)]
 fn is_packed<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>) -> bool {
     let (r, width) = (R as isize, (W * S::LANES) as isize);
-    2 * R > S::ROWS && t.a_row == 1 && t.a_k == r && t.b_k == width && t.copy.is_null()
+    2 * R > S::ROWS && t.a_row == 1 && t.a_k == r && t.b_k == width
 }
 
 /// The sums over k of a tile of packed factors, whose strides the compiler knows.
@@ -162,19 +158,11 @@ unsafe fn multiply<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile
         for (i, a) in a.iter_mut().enumerate() {
             *a = t.a.wrapping_offset((SHARE * i) as isize * t.a_row);
         }
-        let (mut b, mut copy) = (t.b, t.copy);
+        let mut b = t.b;
         for _ in 0..t.k {
             let mut row = [zero; W];
             for (j, row) in row.iter_mut().enumerate() {
                 *row = S::load(b.add(j * S::LANES));
-            }
-            if !copy.is_null() {
-                let ahead = b.wrapping_offset(AHEAD * t.b_k);
-                for (j, &x) in row.iter().enumerate() {
-                    S::prefetch(ahead.wrapping_add(j * S::LANES));
-                    S::store(copy.add(j * S::LANES), x);
-                }
-                copy = copy.add(W * S::LANES);
             }
             let at = |i: usize| a[i / SHARE].offset((i % SHARE) as isize * t.a_row);
             add_rows::<T, S, R, W>(0..R.min(HALF), at, &row, &mut sums);
