@@ -187,7 +187,7 @@ unsafe fn run_part<T: Real, S: Simd<T>>(
     let row_block = even(rows.len(), row_block).next_multiple_of(S::ROWS).min(rows.len());
     let packs_a = p.packs_a::<S>(cols.len());
     let a_size = if packs_a { row_block * k_block } else { 0 };
-    let col_block = if p.b_col == 1 && !p.reads_b::<S>(rows.len()) {
+    let col_block = if cols.len() > panel && p.b_col == 1 && !p.reads_b::<S>(rows.len()) {
         let most = (B_BLOCK / size_of::<T>() / k_block / panel * panel).max(panel);
         even(cols.len(), most).next_multiple_of(panel)
     } else {
