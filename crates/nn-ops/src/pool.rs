@@ -223,9 +223,9 @@ impl Grid {
     }
 }
 
-/// What is done with a plane: reads two slices and writes two, of which some are empty; the last says whether the
-/// first that is written is added to.
-pub(crate) type PlaneFn<'f, F> = dyn Fn([&[F]; 2], [&mut [F]; 2], bool) + Sync + 'f;
+/// What is done with so many planes, one after another in memory: reads two slices and writes two, of which some are
+/// empty; the last says whether the first that is written is added to.
+pub(crate) type PlanesFn<'f, F> = dyn Fn(usize, [&[F]; 2], [&mut [F]; 2], bool) + Sync + 'f;
 
 /// Runs `kernel` on each plane of `source` and `target`, arrays `[batch, channels, …]`, and on the parts of `read` and
 /// `written` (either may be empty) that belong to it.
@@ -234,7 +234,7 @@ pub(crate) fn each_plane<F: Real>(
     (target, written): (ViewMut<'_, F>, &mut [F]),
     accumulate: bool,
     scratch: &mut [F],
-    kernel: &PlaneFn<'_, F>,
+    kernel: &PlanesFn<'_, F>,
 ) {
     let count = source.shape()[0] * source.shape()[1];
     if count == 0 {
@@ -272,12 +272,12 @@ fn through_scratch<F: Real>(
     written: &mut [F],
     accumulate: bool,
     scratch: &mut [F],
-    kernel: &PlaneFn<'_, F>,
+    kernel: &PlanesFn<'_, F>,
 ) {
     let (from, to) = scratch.split_at_mut(source.len());
     let to = &mut to[..target.len()];
     from.iter_mut().zip(&source).for_each(|(to, &from)| *to = from);
-    kernel([from, read], [to, written], false);
+    kernel(1, [from, read], [to, written], false);
     for (target, &value) in target.iter_mut().zip(&*to) {
         *target = if accumulate { *target + value } else { value };
     }
@@ -289,7 +289,7 @@ fn split<F: Real>(
     read: [&[F]; 2],
     written: [&mut [F]; 2],
     accumulate: bool,
-    kernel: &PlaneFn<'_, F>,
+    kernel: &PlanesFn<'_, F>,
 ) {
     let work: usize = read.iter().map(|x| x.len()).chain(written.iter().map(|x| x.len())).sum();
     if work >= PARALLEL && count > 1 {
@@ -306,11 +306,21 @@ fn split<F: Real>(
         );
         return;
     }
-    let [a, b] = written;
+    kernel(count, read, written, accumulate);
+}
+
+/// Passes the planes on one by one.
+#[inline(always)]
+pub(crate) fn one_by_one<F: Real>(
+    count: usize,
+    read: [&[F]; 2],
+    [a, b]: [&mut [F]; 2],
+    mut kernel: impl FnMut([&[F]; 2], [&mut [F]; 2]),
+) {
     let each = [read[0].len(), read[1].len(), a.len(), b.len()].map(|len| len / count);
     for i in 0..count {
         let part = |x: usize| i * each[x]..(i + 1) * each[x];
-        kernel([&read[0][part(0)], &read[1][part(1)]], [&mut a[part(2)], &mut b[part(3)]], accumulate);
+        kernel([&read[0][part(0)], &read[1][part(1)]], [&mut a[part(2)], &mut b[part(3)]]);
     }
 }
 

@@ -3,7 +3,7 @@
 use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut};
 
 use crate::operation::Body;
-use crate::pool::{Grid, Line, PerAxis, Tap, Window, Windows, each_plane, grid};
+use crate::pool::{Grid, Line, PerAxis, Tap, Window, Windows, each_plane, grid, one_by_one};
 use crate::shapes::arity;
 use crate::simd::dispatch;
 use crate::slices::sum;
@@ -128,10 +128,10 @@ fn outline<const D: usize>(inputs: &[&[usize]], grid: &Grid) -> Outline {
 }
 
 fn forward<F: Real>(grid: Grid, include: bool, x: &View<'_, F>, y: ViewMut<'_, F>, memory: Memory<'_, F>) {
-    each_plane((x, &[]), (y, &mut []), false, memory.scratch, &|[x, _], [y, _], _| {
+    each_plane((x, &[]), (y, &mut []), false, memory.scratch, &|count, x, y, _| {
         dispatch(
             #[inline(always)]
-            || forward_plane(&grid, include, x, y),
+            || one_by_one(count, x, y, |[x, _], [y, _]| forward_plane(&grid, include, x, y)),
         );
     });
 }
@@ -145,10 +145,14 @@ fn backward<F: Real>(
 ) {
     let Some((target, accumulate)) = dx.target() else { return };
     let grid = grid(target.shape()).expect("the shape of the forward pass");
-    each_plane((dy, &[]), (target, &mut []), accumulate, memory.scratch, &|[dy, _], [dx, _], accumulate| {
+    each_plane((dy, &[]), (target, &mut []), accumulate, memory.scratch, &|count, dy, dx, accumulate| {
         dispatch(
             #[inline(always)]
-            || backward_plane(&grid, include, dy, dx, accumulate),
+            || {
+                one_by_one(count, dy, dx, |[dy, _], [dx, _]| {
+                    backward_plane(&grid, include, dy, dx, accumulate)
+                })
+            },
         );
     });
 }

@@ -3,7 +3,7 @@
 use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut};
 
 use crate::operation::Body;
-use crate::pool::{Grid, Line, PerAxis, Tap, Window, Windows, each_plane, grid};
+use crate::pool::{Grid, Line, PerAxis, Tap, Window, Windows, each_plane, grid, one_by_one};
 use crate::shapes::arity;
 use crate::simd::dispatch;
 
@@ -133,10 +133,18 @@ fn outline<const D: usize>(inputs: &[&[usize]], grid: &Grid) -> Outline {
 
 fn forward<F: Real>(grid: Grid, x: &View<'_, F>, y: ViewMut<'_, F>, memory: Memory<'_, F>) {
     let Memory { saved, scratch } = memory;
-    each_plane((x, &[]), (y, saved), false, scratch, &|[x, _], [y, codes], _| {
+    each_plane((x, &[]), (y, saved), false, scratch, &|count, x, y, _| {
         dispatch(
             #[inline(always)]
-            || forward_plane(&grid, x, y, codes),
+            || {
+                one_by_one(
+                    as_one(&grid, count),
+                    x,
+                    y,
+                    #[inline(always)]
+                    |[x, _], [y, codes]| forward_plane(&grid, x, y, codes),
+                );
+            },
         );
     });
 }
@@ -150,10 +158,18 @@ fn backward<F: Real>(
     let Some((target, accumulate)) = dx.target() else { return };
     let grid = grid(target.shape()).expect("the shape of the forward pass");
     let Memory { saved, scratch } = memory;
-    each_plane((dy, saved), (target, &mut []), accumulate, scratch, &|[dy, codes], [dx, _], accumulate| {
+    each_plane((dy, saved), (target, &mut []), accumulate, scratch, &|count, dy, dx, accumulate| {
         dispatch(
             #[inline(always)]
-            || backward_plane(&grid, dy, codes, dx, accumulate),
+            || {
+                one_by_one(
+                    as_one(&grid, count),
+                    dy,
+                    dx,
+                    #[inline(always)]
+                    |[dy, codes], [dx, _]| backward_plane(&grid, dy, codes, dx, accumulate),
+                );
+            },
         );
     });
 }
@@ -212,6 +228,16 @@ impl<F: Real, const D: usize> Body<F> for AdaptiveMaxPool<D> {
     }
 }
 
+/// Whether windows are squares of 2 × 2 that do not overlap.
+fn in_pairs(grid: &Grid) -> bool {
+    (grid.y.plain(), grid.x.plain()) == (Some((2, 2)), Some((2, 2)))
+}
+
+/// As how many planes so many may be treated: pairs of rows do not care where one ends.
+fn as_one(grid: &Grid, count: usize) -> usize {
+    if in_pairs(grid) && grid.y.len.is_multiple_of(2) { 1 } else { count }
+}
+
 /// Whether `new`, which comes later, takes the place of `best`.
 #[inline(always)]
 fn wins<F: Real>(new: F, best: F) -> bool {
@@ -221,7 +247,7 @@ fn wins<F: Real>(new: F, best: F) -> bool {
 #[inline(always)]
 fn forward_plane<F: Real>(grid: &Grid, x: &[F], y: &mut [F], codes: &mut [F]) {
     let (width, outputs) = (grid.x.len, grid.x.outputs);
-    if (grid.y.plain(), grid.x.plain()) == (Some((2, 2)), Some((2, 2))) {
+    if in_pairs(grid) {
         return forward_pairs(x, width, y, codes, outputs);
     }
     let rows = y.chunks_exact_mut(outputs).zip(codes.chunks_exact_mut(outputs));
@@ -293,81 +319,99 @@ fn largest<F: Real>(x: &[F], width: usize, rows: &Window, columns: &Window) -> (
 /// Elements of the buffers between the two directions of windows of 2 × 2.
 const TILE: usize = 512;
 
+/// Where blocks of so many elements begin that cover `len`; the last two may overlap.
+#[inline(always)]
+fn starts(len: usize, block: usize) -> impl Iterator<Item = usize> {
+    (0..len.div_ceil(block)).map(move |i| (i * block).min(len - block))
+}
+
+/// `B` elements.
+#[inline(always)]
+fn block<F: Real, const B: usize>(x: &[F], at: usize) -> [F; B] {
+    *x[at..].first_chunk().expect("a whole block")
+}
+
+/// `B` elements.
+#[inline(always)]
+fn block_mut<F: Real, const B: usize>(x: &mut [F], at: usize) -> &mut [F; B] {
+    x[at..].first_chunk_mut().expect("a whole block")
+}
+
+/// How the buffers hold rows of so many windows: windows of a piece of a row, and rows, of which there are several only
+/// where they are whole.
+fn tile(outputs: usize) -> (usize, usize) {
+    let columns = outputs.min(TILE / 2);
+    (columns, TILE / (2 * columns))
+}
+
 /// Windows of 2 × 2 that do not overlap: pairs of rows first, then pairs of columns, both in whole vectors.
 #[inline(always)]
 fn forward_pairs<F: Real>(x: &[F], width: usize, y: &mut [F], codes: &mut [F], outputs: usize) {
     let (mut best, mut below) = ([F::zero(); TILE], [F::zero(); TILE]);
-    let columns = outputs.min(TILE / 2);
-    let group = (TILE / (2 * columns)) * outputs;
-    let groups = y.chunks_mut(group).zip(codes.chunks_mut(group));
-    for (first_row, (y, codes)) in groups.enumerate().map(|(i, part)| (i * (group / outputs), part)) {
-        let rows = y.len() / outputs;
+    let (columns, group) = tile(outputs);
+    let height = y.len() / outputs;
+    for first in (0..height).step_by(group) {
+        let rows = group.min(height - first);
         for from in (0..outputs).step_by(columns) {
             let len = 2 * columns.min(outputs - from);
             for i in 0..rows {
-                let start = 2 * (first_row + i) * width + 2 * from;
-                let (upper, lower) = (&x[start..][..len], &x[start + width..][..len]);
+                let (upper, lower) = x[2 * (first + i) * width + 2 * from..].split_at(width);
                 let part = i * len..(i + 1) * len;
-                larger_row(upper, lower, &mut best[part.clone()], &mut below[part]);
+                let (best, below) = (&mut best[part.clone()], &mut below[part]);
+                match len {
+                    16.. => larger_row::<F, 16>(upper, lower, best, below),
+                    8.. => larger_row::<F, 8>(upper, lower, best, below),
+                    _ => larger_row::<F, 2>(upper, lower, best, below),
+                }
             }
-            // There are several rows only where they are whole.
-            let part = from..from + rows * len / 2;
-            larger_columns(&best[..rows * len], &below[..rows * len], &mut y[part.clone()], &mut codes[part]);
+            let start = first * outputs + from;
+            let part = start..start + rows * len / 2;
+            let (y, codes) = (&mut y[part.clone()], &mut codes[part]);
+            match y.len() {
+                16.. => larger_columns::<F, 16>(&best, &below, y, codes),
+                _ => larger_columns::<F, 1>(&best, &below, y, codes),
+            }
         }
     }
 }
 
 /// The larger of two rows, and 1 where it is the lower one, else 0.
 #[inline(always)]
-fn larger_row<F: Real>(upper: &[F], lower: &[F], best: &mut [F], below: &mut [F]) {
-    let len = best.len();
-    let (upper, lower, below) = (&upper[..len], &lower[..len], &mut below[..len]);
-    for i in 0..len {
-        let takes = wins(lower[i], upper[i]);
-        best[i] = if takes { lower[i] } else { upper[i] };
-        below[i] = if takes { F::one() } else { F::zero() };
+fn larger_row<F: Real, const B: usize>(upper: &[F], lower: &[F], best: &mut [F], below: &mut [F]) {
+    for at in starts(best.len(), B) {
+        let (upper, lower) = (&upper[at..at + B], &lower[at..at + B]);
+        let (best, below) = (block_mut::<F, B>(best, at), block_mut::<F, B>(below, at));
+        for i in 0..B {
+            let takes = wins(lower[i], upper[i]);
+            best[i] = if takes { lower[i] } else { upper[i] };
+            below[i] = if takes { F::one() } else { F::zero() };
+        }
     }
 }
 
 /// The larger of each two columns, and its number in the window.
 #[inline(always)]
-fn larger_columns<F: Real>(best: &[F], below: &[F], y: &mut [F], codes: &mut [F]) {
+fn larger_columns<F: Real, const B: usize>(best: &[F], below: &[F], y: &mut [F], codes: &mut [F]) {
     let two = F::one() + F::one();
-    let pairs = best.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
-    for ((y, code), (&[left, right], &[left_below, right_below])) in y.iter_mut().zip(codes).zip(pairs) {
-        // Of equals the right one is first if it alone lies in the upper row.
-        let takes = wins(right, left) | ((right == left) & (right_below < left_below));
-        *y = if takes { right } else { left };
-        *code = if takes { two * right_below + F::one() } else { two * left_below };
+    for at in starts(y.len(), B) {
+        let (best, below) = (&best[2 * at..2 * (at + B)], &below[2 * at..2 * (at + B)]);
+        let (y, codes) = (block_mut::<F, B>(y, at), block_mut::<F, B>(codes, at));
+        for i in 0..B {
+            let (left, right) = (best[2 * i], best[2 * i + 1]);
+            let (left_below, right_below) = (below[2 * i], below[2 * i + 1]);
+            // Of equals the right one is first if it alone lies in the upper row.
+            let takes = wins(right, left) | ((right == left) & (right_below < left_below));
+            y[i] = if takes { right } else { left };
+            codes[i] = if takes { two * right_below + F::one() } else { two * left_below };
+        }
     }
 }
 
 #[inline(always)]
 fn backward_plane<F: Real>(grid: &Grid, dy: &[F], codes: &[F], dx: &mut [F], accumulate: bool) {
     let (width, outputs) = (grid.x.len, grid.x.outputs);
-    if (grid.y.plain(), grid.x.plain()) == (Some((2, 2)), Some((2, 2))) {
-        if accumulate {
-            backward_pairs(
-                dy,
-                codes,
-                dx,
-                width,
-                outputs,
-                #[inline(always)]
-                |old, new| old + new,
-            );
-        } else {
-            backward_pairs(
-                dy,
-                codes,
-                dx,
-                width,
-                outputs,
-                #[inline(always)]
-                |_, new| new,
-            );
-        }
-        return;
+    if !accumulate && in_pairs(grid) {
+        return backward_pairs(dy, codes, dx, width, outputs);
     }
     if !accumulate {
         dx.fill(F::zero());
@@ -384,55 +428,67 @@ fn backward_plane<F: Real>(grid: &Grid, dy: &[F], codes: &[F], dx: &mut [F], acc
     }
 }
 
-/// The reverse of [`forward_pairs`]: each element of the gradient is written once.
+/// The reverse of [`forward_pairs`]: each element of the gradient is written.
 #[inline(always)]
-fn backward_pairs<F: Real>(
-    dy: &[F],
-    codes: &[F],
-    dx: &mut [F],
-    width: usize,
-    outputs: usize,
-    write: impl Fn(F, F) -> F + Copy,
-) {
-    let zero = F::zero();
-    let (mut spread, mut marks) = ([zero; TILE], [zero; TILE]);
+fn backward_pairs<F: Real>(dy: &[F], codes: &[F], dx: &mut [F], width: usize, outputs: usize) {
+    let (mut spread, mut marks) = ([F::zero(); TILE], [F::zero(); TILE]);
+    let (columns, group) = tile(outputs);
     let height = dy.len() / outputs;
-    for (i, rows) in dx.chunks_mut(2 * width).enumerate() {
-        let (upper, lower) = rows.split_at_mut(width.min(rows.len()));
-        if i >= height {
-            upper.iter_mut().chain(lower).for_each(|d| *d = write(*d, zero));
-            continue;
+    for first in (0..height).step_by(group) {
+        let rows = group.min(height - first);
+        for from in (0..outputs).step_by(columns) {
+            let len = 2 * columns.min(outputs - from);
+            let start = first * outputs + from;
+            let part = start..start + rows * len / 2;
+            let (dy, codes) = (&dy[part.clone()], &codes[part]);
+            match dy.len() {
+                16.. => spread_columns::<F, 16>(dy, codes, &mut spread, &mut marks),
+                _ => spread_columns::<F, 1>(dy, codes, &mut spread, &mut marks),
+            }
+            for i in 0..rows {
+                let (upper, lower) = dx[2 * (first + i) * width + 2 * from..].split_at_mut(width);
+                let (spread, marks) = (&spread[i * len..(i + 1) * len], &marks[i * len..(i + 1) * len]);
+                match len {
+                    16.. => choose::<F, 16>(spread, marks, upper, lower),
+                    8.. => choose::<F, 8>(spread, marks, upper, lower),
+                    _ => choose::<F, 2>(spread, marks, upper, lower),
+                }
+            }
         }
-        let (dy, codes) = (&dy[i * outputs..][..outputs], &codes[i * outputs..][..outputs]);
-        for from in (0..outputs).step_by(TILE / 2) {
-            let count = (TILE / 2).min(outputs - from);
-            let (spread, marks) = (&mut spread[..2 * count], &mut marks[..2 * count]);
-            spread_columns(&dy[from..][..count], &codes[from..][..count], spread, marks);
-            let part = 2 * from..2 * (from + count);
-            choose(spread, marks, zero, &mut upper[part.clone()], write);
-            choose(spread, marks, F::one() + F::one(), &mut lower[part], write);
-        }
-        for rest in [upper, lower] {
-            rest[2 * outputs..].iter_mut().for_each(|d| *d = write(*d, zero));
-        }
+    }
+    let (inside, rest) = dx.split_at_mut(2 * height * width);
+    rest.fill(F::zero());
+    if width > 2 * outputs {
+        inside.chunks_exact_mut(width).for_each(|row| row[2 * outputs..].fill(F::zero()));
     }
 }
 
 /// Each gradient twice, and its code less the column: 0 where it belongs to the upper row, 2 to the lower.
 #[inline(always)]
-fn spread_columns<F: Real>(dy: &[F], codes: &[F], spread: &mut [F], marks: &mut [F]) {
-    let pairs = spread.as_chunks_mut::<2>().0.iter_mut().zip(marks.as_chunks_mut::<2>().0);
-    for ((&dy, &code), (spread, mark)) in dy.iter().zip(codes).zip(pairs) {
-        *spread = [dy, dy];
-        *mark = [code, code - F::one()];
+fn spread_columns<F: Real, const B: usize>(dy: &[F], codes: &[F], spread: &mut [F], marks: &mut [F]) {
+    for at in starts(dy.len(), B) {
+        let (dy, code) = (block::<F, B>(dy, at), block::<F, B>(codes, at));
+        let mut mark = [[F::zero(); 2]; B];
+        for i in 0..B {
+            mark[i] = [code[i], code[i] - F::one()];
+        }
+        spread.as_chunks_mut().0[at..at + B].copy_from_slice(&dy.map(|dy| [dy, dy]));
+        marks.as_chunks_mut().0[at..at + B].copy_from_slice(&mark);
     }
 }
 
+/// The gradients of two rows: each where its mark says.
 #[inline(always)]
-fn choose<F: Real>(spread: &[F], marks: &[F], mark: F, dx: &mut [F], write: impl Fn(F, F) -> F) {
-    let len = dx.len();
-    let (spread, marks) = (&spread[..len], &marks[..len]);
-    for i in 0..len {
-        dx[i] = write(dx[i], if marks[i] == mark { spread[i] } else { F::zero() });
+fn choose<F: Real, const B: usize>(spread: &[F], marks: &[F], upper: &mut [F], lower: &mut [F]) {
+    let two = F::one() + F::one();
+    for at in starts(spread.len(), B) {
+        let (dy, mark) = (block::<F, B>(spread, at), block::<F, B>(marks, at));
+        let (mut above, mut below) = (dy, dy);
+        for i in 0..B {
+            above[i] = if mark[i] == F::zero() { dy[i] } else { F::zero() };
+            below[i] = if mark[i] == two { dy[i] } else { F::zero() };
+        }
+        *block_mut(upper, at) = above;
+        *block_mut(lower, at) = below;
     }
 }

@@ -3,14 +3,12 @@
 use ndarray::{ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis};
 use nn_core::{Grad, Real};
 
-use super::dispatch::{lanes, run};
 use super::geometry::Geometry;
-use super::map::{Map, list_all_taps, window};
+use super::map::{Map, window};
 use super::memory::Pieces;
-use super::outer::{OuterProducts, Transposition};
-use super::window::Window;
+use super::weight::{WeightBuffers, WeightGradient};
 use crate::Activation;
-use crate::simd::{self, Isa};
+use crate::simd;
 use crate::slices::{add_into, join, sum};
 
 /// Multiplications from which on a batch is worth a second thread.
@@ -29,35 +27,32 @@ pub(super) struct Given<'a, F> {
 /// Sizes of the pieces of working memory of each part of the batch.
 #[derive(Clone, Copy)]
 struct Sizes {
-    x_window: usize,
-    y_window: usize,
+    window: usize,
     input: usize,
     /// A sample of y with room for whole vectors of channels behind it.
     y: usize,
     dz: usize,
-    rows: usize,
     temporary: usize,
+    weight: usize,
 }
 
 impl Sizes {
     fn new<F: Real>(g: &Geometry, transposed: bool) -> Self {
         let (input, output) =
             if transposed { (g.y_sample(), g.x_sample()) } else { (g.x_sample(), g.y_sample()) };
-        let width = g.y_channels.next_multiple_of(MOST_LANES);
         let slack = MOST_LANES * g.y_plane();
         Sizes {
-            x_window: window(g, false).len(),
-            y_window: if transposed { 0 } else { window(g, true).len() },
+            window: window(g, !transposed).len(),
             input,
             y: g.y_sample() + slack,
             dz: output + slack,
-            rows: width * g.y_plane(),
-            temporary: Map::<F>::temporary(g, true),
+            temporary: Map::<F>::temporary(g, !transposed),
+            weight: WeightBuffers::<F>::size(g),
         }
     }
 
     fn part<F: Real>(&self) -> usize {
-        let windows = [self.x_window, self.y_window, self.rows, self.temporary];
+        let windows = [self.window, self.temporary, self.weight];
         let samples = [self.input, self.y, self.dz, self.dz, self.dz];
         windows.iter().chain(&samples).map(|&len| Pieces::<F>::size(len)).sum()
     }
@@ -65,9 +60,8 @@ impl Sizes {
 
 /// Lengths of the sums over the samples of each part: of the weight's gradient, and of the bias's.
 fn sums(g: &Geometry, transposed: bool) -> [usize; 2] {
-    let width = g.y_channels.next_multiple_of(MOST_LANES);
     let out = g.groups * if transposed { g.x_channels } else { g.y_channels };
-    [g.groups * g.taps() * width, out]
+    [WeightGradient::sums(g), out]
 }
 
 /// Elements that the sums of a part take up.
@@ -86,11 +80,9 @@ struct Pass<'a, F> {
     g: Geometry,
     transposed: bool,
     activation: Activation,
-    isa: Isa,
     sizes: Sizes,
     sums: [usize; 2],
-    x_window: Window,
-    x_taps: &'a [u32],
+    weight: WeightGradient<'a>,
     /// The way back to the input, where its gradient is wanted.
     back: Option<Map<'a, F>>,
     wants: [bool; 2],
@@ -116,12 +108,11 @@ struct Behind<'a, F> {
 
 /// The other buffers of one part.
 struct Buffers<'a, F> {
-    x_window: &'a mut [F],
-    y_window: &'a mut [F],
+    window: &'a mut [F],
     input: &'a mut [F],
     y: &'a mut [F],
-    rows: &'a mut [F],
     temporary: &'a mut [F],
+    weight: WeightBuffers<'a, F>,
 }
 
 /// Gradients of input, weight (as `[y channels, x channels of a group, height, width]`) and bias.
@@ -140,11 +131,9 @@ pub(super) fn backward<F: Real>(
     let parts = g.parts(part + of_sums);
     let accumulate = d_input.as_ref().is_some_and(|(_, accumulate)| *accumulate);
     let back = d_input.is_some().then(|| Map::new((g, !transposed, isa), &given.weight, None, &mut pieces));
-    let taps = pieces.take_indices(g.taps());
-    list_all_taps(g, taps);
+    let weight = WeightGradient::new::<F>(g, isa, pieces.take_indices(g.taps()));
     let wants = [d_weight.is_some(), d_bias.as_ref().is_some_and(|grad| grad.is_needed())];
-    let x_window = window(g, false);
-    let pass = Pass { g: *g, transposed, activation, isa, sizes, sums, x_window, x_taps: taps, back, wants };
+    let pass = Pass { g: *g, transposed, activation, sizes, sums, weight, back, wants };
     let (room, totals) = (pieces.take(parts * part), pieces.take(parts * of_sums));
     let chunk = Chunk {
         input: given.input.view(),
@@ -158,7 +147,7 @@ pub(super) fn backward<F: Real>(
     pass.run(chunk, accumulate, g.work() >= PARALLEL && rayon::current_num_threads() > 1);
     let [weight, bias] = pass.total(totals);
     if let Some((target, accumulate)) = d_weight {
-        pass.write_weight(weight, target, accumulate);
+        pass.weight.write(weight, target, accumulate);
     }
     if let Some((mut target, accumulate)) = d_bias.and_then(Grad::target) {
         for (to, &sum) in target.iter_mut().zip(bias) {
@@ -223,17 +212,17 @@ impl<F: Real> Pass<'_, F> {
         let [weight_sums, bias_sums] = self.sums.map(|len| sums.take(len));
         bias_sums.fill(F::zero());
         let mut buffers = Buffers {
-            x_window: pieces.take(sizes.x_window),
-            y_window: pieces.take(sizes.y_window),
+            window: pieces.take(sizes.window),
             input: pieces.take(sizes.input),
             y: pieces.take(sizes.y),
-            rows: pieces.take(sizes.rows),
             temporary: pieces.take(sizes.temporary),
+            weight: self.weight.buffers(&mut pieces),
         };
         let [dz, output_copy, d_output_copy] = [(); 3].map(|()| pieces.take(sizes.dz));
         let mut behind = Behind { dz, output: output_copy, d_output: d_output_copy };
-        buffers.x_window.fill(F::zero());
-        buffers.y_window.fill(F::zero());
+        if self.back.is_some() {
+            buffers.window.fill(F::zero());
+        }
         buffers.y[self.g.y_sample()..].fill(F::zero());
         behind.dz[self.output_len()..].fill(F::zero());
         if input.len_of(Axis(0)) == 0 {
@@ -271,7 +260,7 @@ impl<F: Real> Pass<'_, F> {
         let dz = &mut buffer[..d_output.len()];
         let Some(output) = output else {
             return match d_output.as_slice() {
-                Some(dz) if self.transposed || self.width() == self.g.y_channels => dz,
+                Some(dz) if self.transposed || self.weight.channels() == self.g.y_channels => dz,
                 _ => {
                     copy(d_output, dz);
                     buffer
@@ -308,26 +297,17 @@ impl<F: Real> Pass<'_, F> {
         add: bool,
     ) {
         let g = &self.g;
-        let output_shape = |channels: usize, plane: [usize; 2]| (g.groups * channels, plane[0], plane[1]);
-        let Buffers { x_window, y_window, input: result, y, rows, temporary } = buffers;
-        let source: &[F] = if self.transposed {
-            let shape = output_shape(g.x_channels, g.x);
-            let dz = ArrayView3::from_shape(shape, &dz[..g.x_sample()]).expect("a sample");
-            self.x_window.fill(&dz, x_window);
-            x_window
-        } else {
-            let shape = output_shape(g.y_channels, g.y);
-            let dz = ArrayView3::from_shape(shape, &dz[..g.y_sample()]).expect("a sample");
-            if let Some(back) = &self.back {
-                back.window.fill(&dz, y_window);
-            }
-            y_window
-        };
+        let Buffers { window, input: result, y, temporary, weight } = buffers;
+        let (channels, [rows, cols]) =
+            if self.transposed { (g.x_channels, g.x) } else { (g.y_channels, g.y) };
+        let dz_planes = ArrayView3::from_shape((g.groups * channels, rows, cols), &dz[..self.output_len()]);
+        let dz_planes = dz_planes.expect("a sample");
         if let (Some(back), Some(mut target)) = (&self.back, d_input) {
+            back.window.fill(&dz_planes, window);
             match target.as_slice_mut() {
-                Some(target) if !accumulate => back.run(source, temporary, target),
+                Some(target) if !accumulate => back.run(window, temporary, target),
                 _ => {
-                    back.run(source, temporary, result);
+                    back.run(window, temporary, result);
                     for (to, &mut from) in target.iter_mut().zip(&mut **result) {
                         *to = if accumulate { *to + from } else { from };
                     }
@@ -337,42 +317,12 @@ impl<F: Real> Pass<'_, F> {
         if !self.wants[0] {
             return;
         }
-        let y: &[F] = if self.transposed {
+        if self.transposed {
             y.iter_mut().zip(&input).for_each(|(to, &from)| *to = from);
-            y
+            self.weight.add(&dz_planes, y, weight, weight_sums, add);
         } else {
-            self.x_window.fill(&input, x_window);
-            dz
-        };
-        self.add_products(x_window, y, rows, weight_sums, add);
-    }
-
-    /// Adds one sample's part of the weight's gradient.
-    fn add_products(&self, source: &[F], y: &[F], rows: &mut [F], sums: &mut [F], accumulate: bool) {
-        let g = &self.g;
-        let width = self.width();
-        let planes = g.y_channels * g.y_plane();
-        let of_group = g.x_channels * self.x_window.channel();
-        for (group, sums) in sums.chunks_exact_mut(g.taps() * width).enumerate().take(g.groups) {
-            let (planes, positions) = (&y[group * planes..], g.y_plane());
-            run::<F, _>(self.isa, Transposition { planes, positions, width, rows });
-            let products = OuterProducts {
-                taps: self.x_taps,
-                source: &source[group * of_group..],
-                source_row: self.x_window.cols,
-                positions: g.y,
-                dy: rows,
-                width,
-                accumulate,
-                sums,
-            };
-            run::<F, _>(self.isa, products);
+            self.weight.add(&input, dz, weight, weight_sums, add);
         }
-    }
-
-    /// Channels of y in a group, filled up to whole vectors.
-    fn width(&self) -> usize {
-        self.g.y_channels.next_multiple_of(lanes::<F>(self.isa))
     }
 
     /// The sums of all parts: of the weight's gradient, and of the bias's.
@@ -380,7 +330,7 @@ impl<F: Real> Pass<'_, F> {
         let size = sums_size::<F>(self.sums);
         let (first, others) = sums.split_at_mut(size);
         let mut pieces = Pieces(first);
-        let used = if self.wants[0] { self.g.groups * self.g.taps() * self.width() } else { 0 };
+        let used = if self.wants[0] { self.weight.used() } else { 0 };
         let (weight, bias) = (pieces.take(self.sums[0]), pieces.take(self.sums[1]));
         for other in others.chunks_exact_mut(size) {
             let mut pieces = Pieces(other);
@@ -388,16 +338,5 @@ impl<F: Real> Pass<'_, F> {
             add_into(pieces.take(self.sums[1]), bias);
         }
         [weight, bias]
-    }
-
-    fn write_weight(&self, sums: &[F], mut target: ArrayViewMut4<'_, F>, accumulate: bool) {
-        let (g, width) = (&self.g, self.width());
-        for (y, mut target) in target.outer_iter_mut().enumerate() {
-            let sums = &sums[y / g.y_channels * g.taps() * width..][..g.taps() * width];
-            for (to, row) in target.iter_mut().zip(sums.chunks_exact(width)) {
-                let sum = row[y % g.y_channels];
-                *to = if accumulate { *to + sum } else { sum };
-            }
-        }
     }
 }

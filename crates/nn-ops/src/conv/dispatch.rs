@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 
 use nn_core::Real;
 
+use super::inner::InnerProducts;
 use super::outer::{OuterProducts, Transposition};
 use super::tile::{Correlation, tile_channels};
 #[cfg(target_arch = "x86_64")]
@@ -13,7 +14,7 @@ use crate::gemm::{MulAdd, Portable, Simd};
 use crate::simd::Isa;
 
 /// A kernel with its operands.
-pub(super) trait Work<T: Real> {
+pub(crate) trait Work<T: Real> {
     /// The same for another scalar.
     type For<U: Real>: Work<U>;
 
@@ -42,6 +43,15 @@ impl<'a, T: Real> Work<T> for OuterProducts<'a, T> {
     }
 }
 
+impl<'a, T: Real> Work<T> for InnerProducts<'a, T> {
+    type For<U: Real> = InnerProducts<'a, U>;
+
+    unsafe fn run_on<S: Simd<T>>(self) {
+        // SAFETY: the caller vouches.
+        unsafe { self.run::<S>() }
+    }
+}
+
 impl<'a, T: Real> Work<T> for Transposition<'a, T> {
     type For<U: Real> = Transposition<'a, U>;
 
@@ -52,7 +62,7 @@ impl<'a, T: Real> Work<T> for Transposition<'a, T> {
 }
 
 /// Runs a kernel on an instruction set that [`current`](crate::simd::current) gave.
-pub(super) fn run<F: Real, W: Work<F>>(isa: Isa, work: W) {
+pub(crate) fn run<F: Real, W: Work<F>>(isa: Isa, work: W) {
     if TypeId::of::<F>() == TypeId::of::<f32>() {
         // SAFETY: `F` is `f32`, so both types of work are the same.
         start::<f32, _>(isa, unsafe { same::<W, W::For<f32>>(work) });
@@ -95,7 +105,7 @@ fn start<T: Real + MulAdd, W: Work<T>>(_: Isa, work: W) {
 }
 
 /// Numbers in a vector.
-pub(super) fn lanes<F: Real>(isa: Isa) -> usize {
+pub(crate) fn lanes<F: Real>(isa: Isa) -> usize {
     match isa {
         Isa::Avx512 => 64 / size_of::<F>(),
         Isa::Avx2 => 32 / size_of::<F>(),

@@ -2,14 +2,17 @@
 
 mod backward;
 mod convolution;
-mod dispatch;
+pub(crate) mod dispatch;
 mod forward;
 mod geometry;
+mod inner;
 mod map;
 mod memory;
 mod outer;
+mod shifted;
 mod tile;
 mod transposed;
+mod weight;
 mod window;
 
 pub use convolution::Conv;

@@ -30,7 +30,7 @@ pub(super) struct OuterProducts<'a, T> {
 }
 
 /// The numbers below `count` in blocks as even as they can be, of at most `most`.
-fn even_blocks(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn even_blocks(count: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let blocks = count.div_ceil(most);
     (0..blocks).map(move |i| count * i / blocks..count * (i + 1) / blocks)
 }
@@ -147,20 +147,22 @@ impl<T: Real> Tile<'_, T> {
         unsafe {
             let mut sums = [[S::splat(T::zero()); W]; K];
             let [rows, cols] = self.whole.positions;
+            // The taps stay where they are, and one pointer moves: nothing is to be computed for each row.
+            let mut taps = [0; K];
+            for (to, &tap) in taps.iter_mut().zip(self.taps) {
+                *to = tap as usize;
+            }
             let mut dy = self.dy;
             for row in 0..rows {
                 let source = self.whole.source.as_ptr().add(row * self.whole.source_row);
-                let mut x = [source; K];
-                for (x, &tap) in x.iter_mut().zip(self.taps) {
-                    *x = source.add(tap as usize);
-                }
                 for col in 0..cols {
+                    let x = source.add(col);
                     let mut g = [S::splat(T::zero()); W];
                     for (j, g) in g.iter_mut().enumerate() {
                         *g = S::load(dy.add(j * S::LANES));
                     }
-                    for (sums, x) in sums.iter_mut().zip(&x) {
-                        let x = S::splat(*x.add(col));
+                    for (sums, &tap) in sums.iter_mut().zip(&taps) {
+                        let x = S::splat(*x.add(tap));
                         for (sum, &g) in sums.iter_mut().zip(&g) {
                             *sum = S::fma(x, g, *sum);
                         }

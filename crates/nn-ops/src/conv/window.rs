@@ -160,7 +160,7 @@ const PIECE: usize = 8;
 /// # Safety
 /// `from` must be valid for as many elements as the line has.
 #[inline(always)]
-unsafe fn copy_line<F: Real>(from: *const F, stride: isize, line: &mut [F]) {
+pub(super) unsafe fn copy_line<F: Real>(from: *const F, stride: isize, line: &mut [F]) {
     // SAFETY: as the caller vouches; each piece lies within the line.
     unsafe {
         if stride == 1 && line.len() >= PIECE {
