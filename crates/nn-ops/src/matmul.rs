@@ -3,9 +3,10 @@
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Ix2};
 use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut, shape};
 
-use crate::gemm;
+use crate::gemm::{PARALLEL, gemm};
 use crate::operation::Body;
 use crate::rows::fold;
+use crate::slices::join;
 
 /// C = A·B, for one pair of matrices or a batch of them.
 ///
@@ -99,10 +100,10 @@ impl MatMul {
             let (a, b) = (oriented(a, self.transpose_a), oriented(b, self.transpose_b));
             return gemm(F::one(), a, b, F::zero(), matrix_mut(c));
         }
-        for i in 0..a.shape()[0] {
-            let target = c.index_axis_mut(Axis(0), i);
+        let work = c.len() * b.shape()[b.ndim() - if self.transpose_b { 1 } else { 2 }];
+        for_entries(c, 0, work, &|i, target| {
             self.forward_into(&a.index_axis(Axis(0), i), &part(b, a.ndim(), i), target);
-        }
+        });
     }
 
     /// dA ← dC·Bᵀ + beta·dA.
@@ -117,10 +118,10 @@ impl MatMul {
             let target = oriented_mut(d_a, self.transpose_a);
             return gemm(F::one(), oriented(d_c, false), oriented(b, !self.transpose_b), beta, target);
         }
-        for i in 0..d_c.shape()[0] {
-            let target = d_a.index_axis_mut(Axis(0), i);
+        let work = d_a.len() * d_c.shape()[d_c.ndim() - 1];
+        for_entries(d_a, 0, work, &|i, target| {
             self.backward_a(&d_c.index_axis(Axis(0), i), &part(b, d_c.ndim(), i), beta, target);
-        }
+        });
     }
 
     /// dB ← Aᵀ·dC + beta·dB, summed over the leading axes that B does not have.
@@ -133,15 +134,20 @@ impl MatMul {
             let target = oriented_mut(d_b, self.transpose_b);
             return gemm(F::one(), folded(a).reversed_axes(), folded(d_c), beta, target);
         }
-        let is_shared = d_b.ndim() == 2;
-        if is_shared && a.shape()[0] == 0 && beta == F::zero() {
+        let entry = |i: usize| (a.index_axis(Axis(0), i), d_c.index_axis(Axis(0), i));
+        if d_b.ndim() > 2 {
+            let work = d_b.len() * d_c.shape()[d_c.ndim() - 2];
+            return for_entries(d_b, 0, work, &|i, target| {
+                let (a, d_c) = entry(i);
+                self.backward_b(&a, &d_c, beta, target);
+            });
+        }
+        if a.shape()[0] == 0 && beta == F::zero() {
             d_b.fill(F::zero());
         }
         for i in 0..a.shape()[0] {
-            let (a, d_c) = (a.index_axis(Axis(0), i), d_c.index_axis(Axis(0), i));
-            let beta = if is_shared && i > 0 { F::one() } else { beta };
-            let target = if is_shared { d_b.view_mut() } else { d_b.index_axis_mut(Axis(0), i) };
-            self.backward_b(&a, &d_c, beta, target);
+            let (a, d_c) = entry(i);
+            self.backward_b(&a, &d_c, if i > 0 { F::one() } else { beta }, d_b.view_mut());
         }
     }
 
@@ -169,6 +175,30 @@ fn split(input: usize, shape: &[usize], transposed: bool) -> Result<(&[usize], u
             let expected = "an array with at least two axes".to_owned();
             Err(ShapeError::Input { op: NAME, input, expected, got: shape.to_vec() })
         }
+    }
+}
+
+/// Runs `run` for each entry of the first axis, numbered from `first`, on several threads where all of them together
+/// take `work` multiplications that are worth it.
+fn for_entries<F: Real>(
+    mut target: ViewMut<'_, F>,
+    first: usize,
+    work: usize,
+    run: &(impl Fn(usize, ViewMut<'_, F>) + Sync),
+) {
+    let count = target.shape()[0];
+    if count > 1 && work >= PARALLEL {
+        let half = count / 2;
+        let (left, right) = target.split_at(Axis(0), half);
+        join(
+            true,
+            || for_entries(left, first, work / count * half, run),
+            || for_entries(right, first + half, work / count * (count - half), run),
+        );
+        return;
+    }
+    for i in 0..count {
+        run(first + i, target.index_axis_mut(Axis(0), i));
     }
 }
 

@@ -409,6 +409,29 @@ fn matmul_has_the_right_gradient() {
     println!("{}", prove("matmul", cases));
 }
 
+/// Batches are divided among threads, entry by entry, and each entry is what it would be alone.
+#[test]
+fn matmul_of_a_batch_gives_the_same_bits_on_any_number_of_threads() {
+    let mut random = Random::new(5);
+    let [a, b, dy] = [[2, 20, 30, 64], [2, 20, 90, 64], [2, 20, 30, 90]]
+        .map(|shape| ArrayD::from_shape_simple_fn(IxDyn(&shape), || random.value::<f32>()));
+    let op = MatMul { transpose_a: false, transpose_b: true };
+    let all = |a: &ArrayD<f32>, b: &ArrayD<f32>, dy: &ArrayD<f32>| {
+        let inputs = [a.view(), b.view()];
+        let mut run = evaluate(&op, &Step::default(), &inputs).unwrap();
+        let gradients = run.backward(&op, &Step::default(), &inputs, dy.view());
+        [vec![run.output], gradients].concat()
+    };
+    let expected = on_threads(1, || all(&a, &b, &dy));
+    for threads in [2, 3] {
+        assert_eq!(on_threads(threads, || all(&a, &b, &dy)), expected, "{threads} threads");
+    }
+    let last = |x: &ArrayD<f32>| x.index_axis(Axis(0), 1).index_axis(Axis(0), 19).to_owned();
+    for (got, whole) in all(&last(&a), &last(&b), &last(&dy)).iter().zip(&expected) {
+        assert_eq!(*got, last(whole));
+    }
+}
+
 #[test]
 fn matmul_says_what_does_not_fit() {
     let plain = MatMul::default();
