@@ -49,9 +49,8 @@ pub(crate) const PARALLEL: usize = 1 << 22;
 /// ```
 ///
 /// # Source
-/// The blocking follows Goto, van de Geijn 2008, "Anatomy of high-performance matrix multiplication", but for the
-/// packing: the operand that is read number by number stays where it is, unless its rows collide in the cache, and
-/// the other is copied panel by panel while the first tiles read it.
+/// The blocking and packing follow Goto, van de Geijn 2008, "Anatomy of high-performance matrix multiplication"; a
+/// factor that is used too seldom to be worth packing is read where it lies.
 #[track_caller]
 pub fn gemm<F: Real>(alpha: F, a: ArrayView2<'_, F>, b: ArrayView2<'_, F>, beta: F, c: ArrayViewMut2<'_, F>) {
     multiply(alpha, a, b, beta, c, None::<&fn(usize, usize, ArrayViewMut2<'_, F>)>);
