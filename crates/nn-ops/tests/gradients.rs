@@ -430,7 +430,8 @@ fn recurrents() -> Vec<Entry> {
         ("Recurrent, GRU", Cell::Gru),
     ];
     let entry = |(name, cell)| {
-        let large = vec![sequences::large(Recurrent::new(cell), numbers)];
+        let large = [[150, 6, 40, 70], [20, 3, 40, 350]];
+        let large = large.map(|sizes| sequences::large(Recurrent::new(cell), sizes, numbers)).into();
         Entry { name, cases: sequences::recurrent(cell), large }
     };
     cells.map(entry).into()

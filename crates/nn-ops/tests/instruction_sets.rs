@@ -146,6 +146,40 @@ fn operations<F: Real>(tolerance: f64) {
     }
 }
 
+/// Recurrent layers, whose products only nearly agree.
+fn recurrences<F: Real>(tolerance: f64) {
+    for cell in [Cell::Tanh, Cell::Lstm, Cell::Gru] {
+        let rows = cell.gates() * 21;
+        let shapes: [&[usize]; 5] = [&[19, 9, 5], &[rows, 5], &[rows, 21], &[rows], &[rows]];
+        let arrays = shapes.map(|shape| {
+            let mut angle = shape[0] as f64;
+            ndarray::ArrayD::from_shape_simple_fn(shape, || {
+                angle += 1.0;
+                F::from_f64(0.3 * angle.sin())
+            })
+        });
+        let inputs = arrays.each_ref().map(|x| x.view());
+        let run = |isa| {
+            force(isa);
+            let (op, step) = (Recurrent::new(cell), Step::default());
+            let mut y = evaluate(&op, &step, &inputs).unwrap();
+            let dy = y.output.mapv(|y| y + F::one());
+            let gradients = y.backward(&op, &step, &inputs, dy.view());
+            [vec![y.output], gradients].concat()
+        };
+        let reference = run(Isa::Baseline);
+        for isa in sets() {
+            for (got, expected) in run(isa).iter().zip(&reference) {
+                let size = expected.iter().fold(0.0, |m: f64, x| m.max(x.to_f64().abs()));
+                for (a, b) in got.iter().zip(expected) {
+                    let error = (a.to_f64() - b.to_f64()).abs() / size;
+                    assert!(error <= tolerance, "{cell:?} with {isa:?}: {a} instead of {b}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn each_kernel_gives_the_same_with_each_instruction_set() {
     elementary::<f32>();
@@ -156,5 +190,7 @@ fn each_kernel_gives_the_same_with_each_instruction_set() {
     rows::<f64>();
     operations::<f32>(5e-7);
     operations::<f64>(1e-15);
+    recurrences::<f32>(1e-5);
+    recurrences::<f64>(1e-13);
     force(best());
 }

@@ -230,6 +230,41 @@ fn a_cut_gradient_is_that_of_the_last_piece() {
     }
 }
 
+/// The gradient along a direction is the difference of the outputs on both sides: of layers whose samples are divided
+/// into groups, whose steps are divided into chunks, and whose weights are too many for each group to have gradients of
+/// its own. ReLU, whose kinks are in the way, works as tanh does.
+#[test]
+fn gradients_of_wide_layers_are_differences() {
+    let grouped = CELLS.into_iter().filter(|cell| *cell != Cell::Relu).map(|cell| (cell, [45, 9, 3, 20]));
+    let wide =
+        [(Cell::Lstm, [30, 3, 40, 180]), (Cell::Gru, [17, 2, 33, 210]), (Cell::Tanh, [16, 2, 20, 360])];
+    for (cell, [batch, time, features, hidden]) in grouped.chain(wide) {
+        let layer = Recurrent { has_initial: true, ..Recurrent::new(cell) };
+        let rows = cell.gates() * hidden;
+        let state = if cell.has_c() { 2 * hidden } else { hidden };
+        let shapes: [&[usize]; 6] =
+            [&[batch, time, features], &[rows, features], &[rows, hidden], &[rows], &[rows], &[batch, state]];
+        let scale = 1.0 / (hidden as f64).sqrt();
+        let inputs: Vec<_> = shapes.iter().enumerate().map(|(i, shape)| numbers(shape, i) * scale).collect();
+        let views: Vec<_> = inputs.iter().map(|x| x.view()).collect();
+        let mut at = evaluate(&layer, &Step::default(), &views).unwrap();
+        let dy = numbers(at.output.shape(), 9);
+        let gradients = at.backward(&layer, &Step::default(), &views, dy.view());
+        for (i, gradient) in gradients.iter().enumerate() {
+            let direction = numbers(shapes[i], 20 + i);
+            let side = |distance: f64| {
+                let mut moved = inputs.clone();
+                moved[i].scaled_add(distance, &direction);
+                (run(&layer, &moved).unwrap() * &dy).sum()
+            };
+            let expected = (side(1e-4) - side(-1e-4)) / 2e-4;
+            let got = (gradient * &direction).sum();
+            let size = (gradient * &direction).mapv(f64::abs).sum();
+            assert!((got - expected).abs() < 1e-6 * size, "{cell:?}, input {i}: {got} instead of {expected}");
+        }
+    }
+}
+
 /// With a spectral radius below 1 (here a norm below 1) the initial state is forgotten; with a large one it is not.
 #[test]
 fn an_echo_state_forgets_where_it_began() {

@@ -2,15 +2,15 @@
 
 use std::ops::{AddAssign, Range};
 
-use ndarray::{ArrayView1, ArrayView2, Axis, Ix1, Ix2, Ix3};
-use nn_core::{Grad, Io, Memory, Real, View};
+use ndarray::{ArrayView1, Axis, Ix2};
+use nn_core::{Grad, Io, Memory, Real, View, ViewMut};
 
-use super::cell::Back;
-use super::sizes::{Backward, Saved, Sizes, columns, columns_mut, matrix, runs, vector};
-use super::{Recurrent, States};
-use crate::gemm;
-use crate::simd::dispatch;
-use crate::slices::update;
+use super::cell::{Back, LANES, Rows, RowsMut};
+use super::product::{Product, Section};
+use super::sizes::{Backward, Saved, Sizes, columns, columns_mut, matrix, runs, step_rows, vector};
+use super::{Recurrent, States, threads};
+use crate::simd::{self, Isa};
+use crate::slices::{add_into, join};
 
 #[track_caller]
 pub(super) fn run<F: Real>(
@@ -22,30 +22,38 @@ pub(super) fn run<F: Real>(
 ) {
     let (weight_ih, weight_hh) = (io.input(1), io.input(2));
     let shape = [weight_ih.shape()[1], weight_hh.shape()[1]];
+    let sizes = Sizes::from_saved(op.cell, d_output.shape()[0], shape, memory.saved.len());
+    let saved = sizes.carve_saved(memory.saved);
+    let (packed, mut work) = sizes.carve_backward(memory.scratch);
+    let isa = simd::current();
+    sizes.pack_back(isa, [&matrix(&weight_ih), &matrix(&weight_hh)], packed);
     let way = Way {
         op,
-        sizes: Sizes::from_saved(op.cell, d_output.shape()[0], shape, memory.saved.len()),
+        sizes,
+        isa,
         lengths: op.lengths().map(|at| vector(&io.input(at))),
-        weight_hh: matrix(&weight_hh),
+        sections: sizes.sections_back(),
+        packed,
+        saved: &saved,
         d_output,
+        wants_weights: d_inputs[1..3].iter().any(Grad::is_needed),
+        wants_initial: op.initial().is_some_and(|at| d_inputs[at].is_needed()),
+        accumulates: matches!(d_inputs[0], Grad::Accumulate(_)),
     };
-    let sizes = way.sizes;
-    let saved = sizes.carve_saved(memory.saved);
-    let mut work = sizes.carve_backward(memory.scratch);
-    let wants_bias = op.has_bias && (d_inputs[3].is_needed() || d_inputs[4].is_needed());
-    let wants_initial = op.initial().is_some_and(|at| d_inputs[at].is_needed());
-    way.begin(&mut work);
-    for s in (0..sizes.time).rev() {
-        way.step(s, &saved, &mut work, wants_initial);
-        if wants_bias {
-            sum_rows(&work.dz[sizes.step(s, sizes.width())], work.step_sums, work.sums);
+    let (dx, d_weights) = d_inputs.split_at_mut(1);
+    let dx = dx[0].target().map(|(target, _)| target).filter(|target| !target.is_empty());
+    way.groups(0..sizes.groups(), threads(&sizes), work.all(), dx);
+    if way.wants_weights {
+        if sizes.adds_up() {
+            add_up(work.products, sizes.products());
+        } else {
+            sizes.multiply_all(work.dz, &saved.xh[..saved.xh.len() - LANES], work.products);
         }
+        sizes.weights(&work.products[..sizes.products()], &mut d_weights[..2]);
     }
-    way.inputs(&matrix(&weight_ih), &mut work, &mut d_inputs[0]);
-    way.input_weights(&saved, &work, &mut d_inputs[1]);
-    way.recurrent_weights(&saved, &work, &mut d_inputs[2]);
     if op.has_bias {
-        way.biases(work.sums, &mut d_inputs[3..5]);
+        add_up(work.sums, sizes.width());
+        sizes.biases(&work.sums[..sizes.width()], &mut d_weights[2..4]);
     }
     if let Some(at) = op.initial() {
         way.initial(&work, &mut d_inputs[at]);
@@ -55,185 +63,77 @@ pub(super) fn run<F: Real>(
     }
 }
 
-/// What the steps of the way back have in common.
-struct Way<'a, 'v, F: Real> {
-    op: &'a Recurrent,
-    sizes: Sizes,
-    lengths: Option<ArrayView1<'v, F>>,
-    weight_hh: ArrayView2<'v, F>,
-    d_output: &'a View<'a, F>,
+/// Adds to the first part, of so many elements, all others in turn.
+fn add_up<F: Real>(parts: &mut [F], len: usize) {
+    let (first, others) = parts.split_at_mut(len);
+    others.chunks_exact(len).for_each(|part| add_into(part, first));
 }
 
-impl<F: Real> Way<'_, '_, F> {
-    /// The gradient of the state after the last step.
-    fn begin(&self, work: &mut Backward<'_, F>) {
-        let hidden = self.sizes.hidden;
-        work.sums.fill(F::zero());
-        let parts: [&mut [F]; 2] = [work.dh, work.dc];
-        for (part, to) in parts.into_iter().enumerate() {
-            let own = (part * hidden..(part + 1) * hidden).into();
-            let from = match self.op.output {
-                States::Full if !to.is_empty() => {
-                    let last = self.d_output.len_of(Axis(1)) - 1;
-                    Some(self.d_output.slice_axis(Axis(2), own).index_axis_move(Axis(1), last))
-                }
-                States::Last if part == 0 => Some(self.d_output.view()),
-                _ => None,
-            };
-            match from {
-                None => to.fill(F::zero()),
-                Some(from) => {
-                    let from = from.into_dimensionality::<Ix2>().expect("a matrix");
-                    columns_mut(to, hidden, 0..hidden).assign(&from);
-                }
-            }
+/// What the groups have in common.
+struct Way<'a, F: Real> {
+    op: &'a Recurrent,
+    sizes: Sizes,
+    isa: Isa,
+    lengths: Option<ArrayView1<'a, F>>,
+    sections: [Section; 2],
+    packed: &'a [F],
+    saved: &'a Saved<'a, F>,
+    d_output: &'a View<'a, F>,
+    wants_weights: bool,
+    wants_initial: bool,
+    /// Whether the gradient of the inputs is added to what is there.
+    accumulates: bool,
+}
+
+impl<F: Real> Way<'_, F> {
+    /// Takes these groups through the sequence, on up to `threads` threads.
+    fn groups(
+        &self,
+        groups: Range<usize>,
+        threads: usize,
+        mut work: Backward<'_, F>,
+        dx: Option<ViewMut<'_, F>>,
+    ) {
+        let sizes = &self.sizes;
+        let samples = sizes.first_sample(groups.start)..sizes.first_sample(groups.end);
+        if groups.len() == 1 {
+            return Group { way: self, samples, work, dx }.run();
         }
+        let middle = groups.start + groups.len() / 2;
+        let at = sizes.first_sample(middle) - samples.start;
+        let [left, right] = work.split_at(sizes, groups.len() / 2, at);
+        let (left_dx, right_dx) = dx.map(|dx| dx.split_at(Axis(0), at)).unzip();
+        join(
+            threads > 1,
+            || self.groups(groups.start..middle, threads / 2, left, left_dx),
+            || self.groups(middle..groups.end, threads - threads / 2, right, right_dx),
+        );
     }
 
-    /// Step `s`: what its output adds to the gradient, the gradients of its sums, and that of the state before.
-    fn step(&self, s: usize, saved: &Saved<'_, F>, work: &mut Backward<'_, F>, wants_initial: bool) {
-        let (sizes, hidden) = (&self.sizes, self.sizes.hidden);
-        let (width, kept) = (sizes.width(), sizes.kept());
-        let dz = &mut work.dz[sizes.step(s, width)];
-        let gates = &saved.gates[sizes.step(s, kept)];
-        let (before, after) = (sizes.step(s, hidden), sizes.step(s + 1, hidden));
-        let of_c = |states: &Range<usize>| if sizes.cell.has_c() { states.clone() } else { 0..0 };
-        let (c_before, c) = (&saved.c[of_c(&before)], &saved.c[of_c(&after)]);
-        let (h_before, h) = (&saved.h[before], &saved.h[after]);
-        let adds = sizes.cell.passes_on() || self.lengths.is_some();
-        if self.op.output == States::Last {
-            flush(work.dh);
-            flush(work.dc);
-        }
-        let t = self.op.time(s, sizes);
-        for (run, is_active) in runs(self.lengths, sizes.batch, t) {
-            let dz = &mut dz[run.start * width..run.end * width];
-            if !is_active {
-                dz.fill(F::zero());
-                continue;
-            }
-            let states = run.start * hidden..run.end * hidden;
-            let dh = &mut work.dh[states.clone()];
-            let dc = &mut work.dc[of_c(&states)];
-            self.add_output(t, run.clone(), dh, dc);
-            let back = Back {
-                gates: &gates[run.start * kept..run.end * kept],
-                h_before: &h_before[states.clone()],
-                h: &h[states.clone()],
-                c_before: &c_before[of_c(&states)],
-                c: &c[of_c(&states)],
-                dh: &mut *dh,
-                dc,
-                dz,
-            };
-            sizes.cell.backward(hidden, back);
-            if adds && !sizes.cell.passes_on() {
-                dh.fill(F::zero());
-            }
-        }
-        if s > 0 && self.op.truncate.is_some_and(|k| s.is_multiple_of(k.get())) {
-            work.dh.fill(F::zero());
-            work.dc.fill(F::zero());
-        } else if s > 0 || wants_initial {
-            let sums = columns(dz, width, 0..sizes.rows());
-            let beta = if adds { F::one() } else { F::zero() };
-            gemm(F::one(), sums, self.weight_hh, beta, columns_mut(work.dh, hidden, 0..hidden));
-        }
-    }
-
-    /// Adds the gradient of the output at time `t` of these samples to that of their states.
-    fn add_output(&self, t: usize, run: Range<usize>, dh: &mut [F], dc: &mut [F]) {
-        let hidden = self.sizes.hidden;
-        let parts = match self.op.output {
-            States::Last => return,
-            States::Sequence => 1,
-            States::Full => self.sizes.state() / hidden,
+    /// The products of the gradients of a step's sums with the weights of x (0) or of h (1).
+    fn multiply(&self, section: usize, dz: &[F], (y, y_row): (&mut [F], usize), adds: bool) {
+        let wide = self.sizes.wide();
+        let product = Product {
+            section: &self.sections[section],
+            packed: self.packed,
+            rows: dz.len() / wide,
+            x: dz,
+            x_row: wide,
+            y,
+            y_row,
+            adds,
         };
-        for (part, to) in [dh, dc].into_iter().enumerate().take(parts) {
-            let own = (part * hidden..(part + 1) * hidden).into();
-            let from = self.d_output.slice_axis(Axis(2), own).index_axis_move(Axis(1), t);
-            let from = from.slice_axis_move(Axis(0), run.clone().into());
-            columns_mut(to, hidden, 0..hidden)
-                .add_assign(&from.into_dimensionality::<Ix2>().expect("a matrix"));
-        }
-    }
-
-    /// The gradient of the inputs.
-    fn inputs(&self, weight_ih: &ArrayView2<'_, F>, work: &mut Backward<'_, F>, grad: &mut Grad<'_, F>) {
-        let Some((target, accumulate)) = grad.target() else { return };
-        let mut target = target.into_dimensionality::<Ix3>().expect("sequences have three axes");
-        if target.is_empty() {
-            return;
-        }
-        let Sizes { features, hidden, .. } = self.sizes;
-        let mut beta = F::zero();
-        for &(gate, sum, count) in self.sizes.cell.input_parts() {
-            let sums = columns(work.dz, self.sizes.width(), sum * hidden..(sum + count) * hidden);
-            let weight = weight_ih.slice_axis(Axis(0), (gate * hidden..(gate + count) * hidden).into());
-            gemm(F::one(), sums, weight, beta, columns_mut(work.dx, features, 0..features));
-            beta = F::one();
-        }
-        for s in 0..self.sizes.time {
-            let mut to = target.index_axis_mut(Axis(1), self.op.time(s, &self.sizes));
-            let from = columns(&work.dx[self.sizes.step(s, features)], features, 0..features);
-            if accumulate {
-                to += &from;
-            } else {
-                to.assign(&from);
-            }
-        }
-    }
-
-    /// The gradient of the input weights: one product over all steps for each part.
-    fn input_weights(&self, saved: &Saved<'_, F>, work: &Backward<'_, F>, grad: &mut Grad<'_, F>) {
-        let beta = grad.beta();
-        let Some((target, _)) = grad.target() else { return };
-        let mut target = target.into_dimensionality::<Ix2>().expect("the weights are a matrix");
-        let Sizes { features, hidden, time, batch, .. } = self.sizes;
-        let x = ArrayView2::from_shape((time * batch, features), &*saved.x).expect("a row for each sum");
-        for &(gate, sum, count) in self.sizes.cell.input_parts() {
-            let sums = columns(work.dz, self.sizes.width(), sum * hidden..(sum + count) * hidden);
-            let to = target.slice_axis_mut(Axis(0), (gate * hidden..(gate + count) * hidden).into());
-            gemm(F::one(), sums.t(), x, beta, to);
-        }
-    }
-
-    /// The gradient of the recurrent weights: one product over all steps.
-    fn recurrent_weights(&self, saved: &Saved<'_, F>, work: &Backward<'_, F>, grad: &mut Grad<'_, F>) {
-        let beta = grad.beta();
-        let Some((target, _)) = grad.target() else { return };
-        let target = target.into_dimensionality::<Ix2>().expect("the weights are a matrix");
-        let Sizes { hidden, time, .. } = self.sizes;
-        let sums = columns(work.dz, self.sizes.width(), 0..self.sizes.rows());
-        let before = columns(&saved.h[..self.sizes.step(time, hidden).start], hidden, 0..hidden);
-        gemm(F::one(), sums.t(), before, beta, target);
-    }
-
-    /// The gradients of the biases, from the sums over all rows.
-    fn biases(&self, sums: &[F], grads: &mut [Grad<'_, F>]) {
-        let (hidden, cell) = (self.sizes.hidden, self.sizes.cell);
-        let of_h = [(0, 0, cell.gates())];
-        for (grad, parts) in grads.iter_mut().zip([cell.input_parts(), &of_h[..]]) {
-            let Some((target, accumulate)) = grad.target() else { continue };
-            let mut target = target.into_dimensionality::<Ix1>().expect("a bias is a vector");
-            for &(gate, sum, count) in parts {
-                let from = &sums[sum * hidden..(sum + count) * hidden];
-                let to = target.slice_axis_mut(Axis(0), (gate * hidden..(gate + count) * hidden).into());
-                for (to, &sum) in to.into_iter().zip(from) {
-                    *to = if accumulate { *to + sum } else { sum };
-                }
-            }
-        }
+        product.run(self.isa);
     }
 
     /// The gradient of the initial state.
     fn initial(&self, work: &Backward<'_, F>, grad: &mut Grad<'_, F>) {
         let Some((mut target, accumulate)) = grad.target() else { return };
-        let hidden = self.sizes.hidden;
+        let (hidden, units) = (self.sizes.hidden, self.sizes.units());
         for (from, mut to) in
             [&*work.dh, &*work.dc].into_iter().zip(target.axis_chunks_iter_mut(Axis(1), hidden))
         {
-            let from = columns(from, hidden, 0..hidden);
+            let from = columns(from, units, 0..hidden);
             if accumulate {
                 to += &from;
             } else {
@@ -243,34 +143,167 @@ impl<F: Real> Way<'_, '_, F> {
     }
 }
 
-/// Makes zero of what is nearly subnormal. A gradient that comes from the last step only shrinks from step to step, and
-/// arithmetic on subnormal numbers is many times slower.
-fn flush<F: Real>(gradient: &mut [F]) {
-    let least = F::MIN_POSITIVE / F::EPSILON;
-    update(
-        gradient,
-        #[inline(always)]
-        move |d| if d.abs() < least { F::zero() } else { d },
-    );
+/// Samples that go through the sequence together.
+struct Group<'a, 'w, F: Real> {
+    way: &'a Way<'w, F>,
+    samples: Range<usize>,
+    work: Backward<'a, F>,
+    dx: Option<ViewMut<'a, F>>,
 }
 
-/// Adds the sums of the columns of these rows to `sums`.
-fn sum_rows<F: Real>(rows: &[F], step_sums: &mut [F], sums: &mut [F]) {
-    dispatch(
-        #[inline(always)]
-        move || {
-            let width = sums.len();
-            step_sums.fill(F::zero());
-            for row in rows.chunks_exact(width) {
-                add(row, step_sums);
+impl<F: Real> Group<'_, '_, F> {
+    fn run(mut self) {
+        self.begin();
+        let Sizes { time, .. } = self.way.sizes;
+        let chunk = self.way.sizes.chunk();
+        let mut end = time;
+        for s in (0..time).rev() {
+            self.step(s);
+            if s.is_multiple_of(chunk) {
+                self.add_products(s..end);
+                end = s;
             }
-            add(step_sums, sums);
-        },
-    );
-}
+        }
+    }
 
-/// `to += row`.
-#[inline(always)]
-fn add<F: Real>(row: &[F], to: &mut [F]) {
-    to.iter_mut().zip(row).for_each(|(to, &x)| *to += x);
+    /// What these steps, whose gradients are kept, add to the gradients of the weights.
+    fn add_products(&mut self, steps: Range<usize>) {
+        let Way { sizes, saved, .. } = self.way;
+        if sizes.adds_up() && self.way.wants_weights {
+            let xh = self.saved(saved.xh, sizes.time, steps.start, sizes.row());
+            let rows = (steps.len() * self.samples.len(), &*self.work.dz, xh);
+            sizes.add_products(self.way.isa, rows, self.work.products);
+        }
+    }
+
+    /// Where the gradients of the sums of step `s` are kept.
+    fn kept(&self, s: usize) -> Range<usize> {
+        let sizes = &self.way.sizes;
+        step_rows(self.samples.len(), s % sizes.chunk(), sizes.wide())
+    }
+
+    /// The gradient of the state after the last step.
+    fn begin(&mut self) {
+        let Sizes { hidden, time, .. } = self.way.sizes;
+        self.work.sums.fill(F::zero());
+        self.work.dh.fill(F::zero());
+        self.work.dc.fill(F::zero());
+        self.work.products.fill(F::zero());
+        let parts = match self.way.op.output {
+            States::Sequence => 0,
+            States::Last => 1,
+            States::Full => self.way.sizes.state() / hidden,
+        };
+        for part in 0..parts {
+            self.add_output(part, time, 0..self.samples.len());
+        }
+    }
+
+    /// Adds the gradient of the output at time `t` to that of a part of the state of these samples.
+    fn add_output(&mut self, part: usize, t: usize, run: Range<usize>) {
+        let Sizes { hidden, .. } = self.way.sizes;
+        let units = self.way.sizes.units();
+        let samples = self.samples.start + run.start..self.samples.start + run.end;
+        let from = self.way.d_output.slice_axis(Axis(0), samples.into());
+        let own = (part * hidden..(part + 1) * hidden).into();
+        let from = match self.way.op.output {
+            States::Last => from,
+            _ => from.slice_axis_move(Axis(2), own).index_axis_move(Axis(1), t),
+        };
+        let to = if part == 0 { &mut *self.work.dh } else { &mut *self.work.dc };
+        columns_mut(&mut to[run.start * units..run.end * units], units, 0..hidden)
+            .add_assign(&from.into_dimensionality::<Ix2>().expect("a matrix"));
+    }
+
+    /// What the forward pass left of this group in a buffer with so many rows of `width` for each sample, from the rows
+    /// of step `s` on.
+    fn saved<'b>(&self, buffer: &'b [F], rows: usize, s: usize, width: usize) -> &'b [F] {
+        &buffer[(self.samples.start * rows + self.samples.len() * s) * width..]
+    }
+
+    /// Step `s`: what its output adds to the gradient, the gradients of its sums, of its inputs, and of the state before.
+    fn step(&mut self, s: usize) {
+        let Way { op, sizes, lengths, .. } = self.way;
+        let t = op.time(s, sizes);
+        let parts = match op.output {
+            States::Last => 0,
+            States::Sequence => 1,
+            States::Full => sizes.state() / sizes.hidden,
+        };
+        let adds = sizes.cell.passes_on() || lengths.is_some();
+        let mut is_active = false;
+        for (run, active) in runs(*lengths, self.samples.clone(), t) {
+            is_active |= active;
+            if active {
+                for part in 0..parts {
+                    self.add_output(part, t, run.clone());
+                }
+                self.cell(s, run.clone());
+                if adds && !sizes.cell.passes_on() {
+                    self.work.dh[run.start * sizes.units()..run.end * sizes.units()].fill(F::zero());
+                }
+            } else {
+                let wide = sizes.wide();
+                let kept = self.kept(s);
+                let dz = &mut self.work.dz[kept];
+                dz[run.start * wide..run.end * wide].fill(F::zero());
+            }
+        }
+        self.inputs(s, t);
+        if s > 0 && op.truncate.is_some_and(|k| s.is_multiple_of(k.get())) {
+            self.work.dh.fill(F::zero());
+            self.work.dc.fill(F::zero());
+        } else if is_active && (s > 0 || self.way.wants_initial) {
+            let kept = self.kept(s);
+            let Backward { dz, dh, .. } = &mut self.work;
+            self.way.multiply(1, &dz[kept], (dh, sizes.units()), adds);
+        }
+    }
+
+    /// The gradients of the sums of step `s` for some of the samples, and of c before it.
+    fn cell(&mut self, s: usize, run: Range<usize>) {
+        let Way { sizes, saved, .. } = self.way;
+        let (units, row, own) = (sizes.units(), sizes.row(), self.kept(s));
+        let (kept, of_c, wide) = (sizes.kept(), sizes.units_of_c(), sizes.wide());
+        let rows = |data, stride| Rows { data, stride };
+        let at = |buffer, rows, s, width| &self.saved(buffer, rows, s, width)[run.start * width..];
+        let xh = |s| rows(&at(saved.xh, sizes.time, s, row)[sizes.x_width()..], row);
+        let h = match s + 1 == sizes.time {
+            true => rows(at(saved.last, 1, 0, units), units),
+            false => xh(s + 1),
+        };
+        let c = |s| rows(at(saved.c, sizes.time + 1, s, of_c), of_c);
+        let (gates, h_before) = (rows(at(saved.gates, sizes.time, s, kept), kept), xh(s));
+        let (c_before, c) = (c(s), c(s + 1));
+        let Backward { dz, dh, dc, sums, .. } = &mut self.work;
+        let dz = &mut dz[own];
+        sizes.cell.backward(Back {
+            samples: run.len(),
+            units,
+            gates,
+            h_before,
+            h,
+            c_before,
+            c,
+            dh: RowsMut { data: &mut dh[run.start * units..], stride: units },
+            dc: RowsMut { data: &mut dc[run.start * of_c..], stride: of_c },
+            dz: RowsMut { data: &mut dz[run.start * wide..], stride: wide },
+            sums,
+        });
+    }
+
+    /// The gradient of the inputs of step `s`, at time `t`.
+    fn inputs(&mut self, s: usize, t: usize) {
+        let (sizes, kept) = (&self.way.sizes, self.kept(s));
+        let Some(target) = &mut self.dx else { return };
+        let Backward { dz, dx, .. } = &mut self.work;
+        self.way.multiply(0, &dz[kept], (dx, sizes.x_width()), false);
+        let from = columns(dx, sizes.x_width(), 0..sizes.features);
+        let mut target = target.index_axis_mut(Axis(1), t);
+        if self.way.accumulates {
+            target += &from;
+        } else {
+            target.assign(&from);
+        }
+    }
 }

@@ -2,8 +2,10 @@
 
 use nn_core::Real;
 
-use crate::Activation;
 use crate::simd::dispatch;
+
+/// Numbers that are worked on at a time: one or two vectors. The units of a cell are filled up to a multiple.
+pub(super) const LANES: usize = 16;
 
 /// What a [`Recurrent`](super::Recurrent) layer computes in one step; σ is the logistic function, ⊙ the product element
 /// by element.
@@ -40,31 +42,50 @@ pub enum Cell {
     Gru,
 }
 
+/// Rows of whole vectors, which begin `stride` elements apart.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a, F> {
+    pub(super) data: &'a [F],
+    pub(super) stride: usize,
+}
+
+/// As [`Rows`], for writing.
+pub(super) struct RowsMut<'a, F> {
+    pub(super) data: &'a mut [F],
+    pub(super) stride: usize,
+}
+
 /// Some samples of a step on the way forward.
 pub(super) struct Ahead<'a, F> {
-    /// The products; what the cell keeps for the way back takes their place.
-    pub(super) gates: &'a mut [F],
-    pub(super) h_before: &'a [F],
-    /// The new state; of cells that work in place, the products.
-    pub(super) h: &'a mut [F],
-    pub(super) c_before: &'a [F],
-    pub(super) c: &'a mut [F],
+    pub(super) samples: usize,
+    pub(super) units: usize,
+    /// The sums; what the cell keeps for the way back takes their place.
+    pub(super) gates: RowsMut<'a, F>,
+    pub(super) h_before: Rows<'a, F>,
+    /// The new state; of cells that work in place, the sums.
+    pub(super) h: RowsMut<'a, F>,
+    pub(super) c_before: Rows<'a, F>,
+    pub(super) c: RowsMut<'a, F>,
 }
 
 /// Some samples of a step on the way back.
 pub(super) struct Back<'a, F> {
-    pub(super) gates: &'a [F],
-    pub(super) h_before: &'a [F],
-    pub(super) h: &'a [F],
-    pub(super) c_before: &'a [F],
-    pub(super) c: &'a [F],
+    pub(super) samples: usize,
+    pub(super) units: usize,
+    pub(super) gates: Rows<'a, F>,
+    pub(super) h_before: Rows<'a, F>,
+    pub(super) h: Rows<'a, F>,
+    pub(super) c_before: Rows<'a, F>,
+    pub(super) c: Rows<'a, F>,
     /// The gradient of h; replaced by what passes on to the state before other than through the products, if
     /// [`Cell::passes_on`].
-    pub(super) dh: &'a mut [F],
+    pub(super) dh: RowsMut<'a, F>,
     /// The gradient of c; replaced by that of the c before.
-    pub(super) dc: &'a mut [F],
+    pub(super) dc: RowsMut<'a, F>,
     /// The gradients of the sums.
-    pub(super) dz: &'a mut [F],
+    pub(super) dz: RowsMut<'a, F>,
+    /// To which those of all samples are added, one after another.
+    pub(super) sums: &'a mut [F],
 }
 
 impl Cell {
@@ -93,7 +114,7 @@ impl Cell {
         matches!(self, Cell::Lstm)
     }
 
-    /// The number of sums for each unit: of GRU, r and z, the product of n with h, and that with x.
+    /// The number of sums for each unit: of GRU, that of n with h, those of r and z, and that of n with x.
     pub(super) fn sums(&self) -> usize {
         match self {
             Cell::Gru => 4,
@@ -101,13 +122,19 @@ impl Cell {
         }
     }
 
-    /// Which gates of the weights go into which sums of the products with x, as (first gate, first sum, number). The
-    /// products with h go into the first sums.
-    pub(super) fn input_parts(&self) -> &'static [(usize, usize, usize)] {
+    /// To which sum the product of a gate's weights with x goes.
+    pub(super) fn sum_of_x(&self, gate: usize) -> usize {
         match self {
-            Cell::Tanh | Cell::Relu | Cell::Leaky { .. } => &[(0, 0, 1)],
-            Cell::Lstm => &[(0, 0, 4)],
-            Cell::Gru => &[(0, 0, 2), (2, 3, 1)],
+            Cell::Gru => gate + 1,
+            _ => gate,
+        }
+    }
+
+    /// To which sum the product of a gate's weights with h goes.
+    pub(super) fn sum_of_h(&self, gate: usize) -> usize {
+        match self {
+            Cell::Gru => (gate + 1) % 3,
+            _ => gate,
         }
     }
 
@@ -121,217 +148,279 @@ impl Cell {
         matches!(self, Cell::Leaky { .. } | Cell::Gru)
     }
 
-    /// The new state from the products.
-    pub(super) fn forward<F: Real>(&self, hidden: usize, bias: &[F], step: Ahead<'_, F>) {
+    /// The new state from the sums.
+    pub(super) fn forward<F: Real>(&self, step: Ahead<'_, F>) {
         match *self {
-            Cell::Tanh => Activation::Tanh.activate_rows(step.h, Some(bias), hidden),
-            Cell::Relu => Activation::Relu.activate_rows(step.h, Some(bias), hidden),
-            Cell::Leaky { leak } => {
-                Activation::Tanh.activate_rows(step.gates, Some(bias), hidden);
-                leaky(F::from_f64(leak), step);
-            }
+            Cell::Tanh => dispatch(
+                #[inline(always)]
+                move || in_place(step, F::tanh),
+            ),
+            Cell::Relu => dispatch(
+                #[inline(always)]
+                move || in_place(step, |z| if z < F::zero() { F::zero() } else { z }),
+            ),
+            Cell::Leaky { leak } => dispatch(
+                #[inline(always)]
+                move || leaky(F::from_f64(leak), step),
+            ),
             Cell::Lstm => dispatch(
                 #[inline(always)]
-                move || lstm(hidden, bias, step),
+                move || lstm(step),
             ),
             Cell::Gru => dispatch(
                 #[inline(always)]
-                move || gru(hidden, bias, step),
+                move || gru(step),
             ),
         }
     }
 
     /// The gradients of the sums.
-    pub(super) fn backward<F: Real>(&self, hidden: usize, step: Back<'_, F>) {
+    pub(super) fn backward<F: Real>(&self, step: Back<'_, F>) {
+        let one = F::one();
         match *self {
-            Cell::Tanh => Activation::Tanh.backward_rows(step.h, step.dh, step.dz, None, hidden),
-            Cell::Relu => Activation::Relu.backward_rows(step.h, step.dh, step.dz, None, hidden),
-            Cell::Leaky { leak } => leaky_back(F::from_f64(leak), step),
+            Cell::Tanh => dispatch(
+                #[inline(always)]
+                move || in_place_back(step, |h, d| d * (one - h * h)),
+            ),
+            Cell::Relu => dispatch(
+                #[inline(always)]
+                move || in_place_back(step, |h, d| if h <= F::zero() { F::zero() } else { d }),
+            ),
+            Cell::Leaky { leak } => dispatch(
+                #[inline(always)]
+                move || leaky_back(F::from_f64(leak), step),
+            ),
             Cell::Lstm => dispatch(
                 #[inline(always)]
-                move || lstm_back(hidden, step),
+                move || lstm_back(step),
             ),
             Cell::Gru => dispatch(
                 #[inline(always)]
-                move || gru_back(hidden, step),
+                move || gru_back(step),
             ),
         }
     }
 }
 
-fn leaky<F: Real>(leak: F, step: Ahead<'_, F>) {
-    let Ahead { gates, h_before, h, .. } = step;
-    dispatch(
-        #[inline(always)]
-        move || {
-            for ((h, &before), &u) in h.iter_mut().zip(h_before).zip(&*gates) {
-                *h = (F::one() - leak) * before + leak * u;
-            }
-        },
-    );
-}
+/// Units that are worked on at a time.
+type Lanes<F> = [F; LANES];
 
-fn leaky_back<F: Real>(leak: F, step: Back<'_, F>) {
-    let Back { gates, dh, dz, .. } = step;
-    dispatch(
-        #[inline(always)]
-        move || {
-            for ((dz, dh), &u) in dz.iter_mut().zip(dh).zip(gates) {
-                *dz = *dh * leak * (F::one() - u * u);
-                *dh *= F::one() - leak;
-            }
-        },
-    );
-}
-
-/// Units that are worked on at a time: one or two vectors.
-const LANES: usize = 16;
-
-/// The units `at..at + LANES` of a row; zeros where it ends before.
-#[inline(always)]
-fn load<F: Real>(row: &[F], at: usize) -> [F; LANES] {
-    let mut lanes = [F::zero(); LANES];
-    match row.get(at..at + LANES) {
-        Some(whole) => lanes.copy_from_slice(whole),
-        None => lanes.iter_mut().zip(&row[at..]).for_each(|(to, &from)| *to = from),
+impl<F> Rows<'_, F> {
+    /// The units `at..at + LANES` of a row.
+    #[inline(always)]
+    fn lanes(&self, row: usize, at: usize) -> &Lanes<F> {
+        self.data[row * self.stride + at..].first_chunk().expect("whole vectors")
     }
-    lanes
-}
 
-/// Writes the units that exist.
-#[inline(always)]
-fn store<F: Real>(row: &mut [F], at: usize, lanes: &[F; LANES]) {
-    match row.get_mut(at..at + LANES) {
-        Some(whole) => whole.copy_from_slice(lanes),
-        None => row[at..].iter_mut().zip(lanes).for_each(|(to, &from)| *to = from),
+    /// Such units of each gate.
+    #[inline(always)]
+    fn four(&self, row: usize, units: usize, at: usize) -> [&Lanes<F>; 4] {
+        [
+            self.lanes(row, at),
+            self.lanes(row, units + at),
+            self.lanes(row, 2 * units + at),
+            self.lanes(row, 3 * units + at),
+        ]
     }
 }
 
-/// The row of one gate of one sample.
-#[inline(always)]
-fn gate<F>(gates: &[F], of: usize, hidden: usize, row: usize, gate: usize) -> &[F] {
-    &gates[(row * of + gate) * hidden..][..hidden]
+impl<F> RowsMut<'_, F> {
+    /// For reading.
+    #[inline(always)]
+    fn view(&self) -> Rows<'_, F> {
+        Rows { data: self.data, stride: self.stride }
+    }
+
+    /// The units `at..at + LANES` of a row.
+    #[inline(always)]
+    fn lanes(&mut self, row: usize, at: usize) -> &mut Lanes<F> {
+        self.data[row * self.stride + at..].first_chunk_mut().expect("whole vectors")
+    }
 }
 
-/// Some units of the four gates of one sample.
+/// h from the sums that stand in its place.
 #[inline(always)]
-fn four<F: Real>(gates: &[F], hidden: usize, row: usize, at: usize) -> [[F; LANES]; 4] {
-    [
-        load(gate(gates, 4, hidden, row, 0), at),
-        load(gate(gates, 4, hidden, row, 1), at),
-        load(gate(gates, 4, hidden, row, 2), at),
-        load(gate(gates, 4, hidden, row, 3), at),
-    ]
+fn in_place<F: Real>(mut step: Ahead<'_, F>, f: impl Fn(F) -> F) {
+    for row in 0..step.samples {
+        for at in (0..step.units).step_by(LANES) {
+            for h in step.h.lanes(row, at) {
+                *h = f(*h);
+            }
+        }
+    }
 }
 
-/// As [`gate`], for writing.
+/// Makes zero of what is nearly subnormal. A gradient that comes from the last step only shrinks from step to step, and
+/// arithmetic on subnormal numbers is many times slower.
 #[inline(always)]
-fn gate_mut<F>(gates: &mut [F], of: usize, hidden: usize, row: usize, gate: usize) -> &mut [F] {
-    &mut gates[(row * of + gate) * hidden..][..hidden]
+fn flush<F: Real>(d: F) -> F {
+    if d.abs() < F::MIN_POSITIVE / F::EPSILON { F::zero() } else { d }
 }
 
-/// Writes units of the four gates of one sample.
+/// The gradients of the sums from h and its gradient.
 #[inline(always)]
-fn store_four<F: Real>(gates: &mut [F], hidden: usize, row: usize, at: usize, lanes: [&[F; LANES]; 4]) {
-    store(gate_mut(gates, 4, hidden, row, 0), at, lanes[0]);
-    store(gate_mut(gates, 4, hidden, row, 1), at, lanes[1]);
-    store(gate_mut(gates, 4, hidden, row, 2), at, lanes[2]);
-    store(gate_mut(gates, 4, hidden, row, 3), at, lanes[3]);
-}
-
-#[inline(always)]
-fn lstm<F: Real>(hidden: usize, bias: &[F], step: Ahead<'_, F>) {
-    let Ahead { gates, h, c_before, c, .. } = step;
-    for row in 0..h.len() / hidden {
-        for at in (0..hidden).step_by(LANES) {
-            let [mut i, mut f, mut g, mut o] = four(gates, hidden, row, at);
-            let [bi, bf, bg, bo] = four(bias, hidden, 0, at);
-            let before = load(gate(c_before, 1, hidden, row, 0), at);
-            let (mut new_c, mut new_h) = ([F::zero(); LANES], [F::zero(); LANES]);
+fn in_place_back<F: Real>(step: Back<'_, F>, f: impl Fn(F, F) -> F) {
+    let Back { h, dh, mut dz, .. } = step;
+    for row in 0..step.samples {
+        for at in (0..step.units).step_by(LANES) {
+            let (h, mut d) = (h.lanes(row, at), *dh.view().lanes(row, at));
             for k in 0..LANES {
-                i[k] = (i[k] + bi[k]).sigmoid();
-                f[k] = (f[k] + bf[k]).sigmoid();
-                g[k] = (g[k] + bg[k]).tanh();
-                o[k] = (o[k] + bo[k]).sigmoid();
-                new_c[k] = f[k] * before[k] + i[k] * g[k];
-                new_h[k] = o[k] * new_c[k].tanh();
+                d[k] = f(h[k], flush(d[k]));
             }
-            store_four(gates, hidden, row, at, [&i, &f, &g, &o]);
-            store(gate_mut(c, 1, hidden, row, 0), at, &new_c);
-            store(gate_mut(h, 1, hidden, row, 0), at, &new_h);
+            write(d, dz.lanes(row, at), step.sums, at);
+        }
+    }
+}
+
+/// Writes gradients of a sample's sums, from `at` on, and adds them to those of other samples.
+#[inline(always)]
+fn write<F: Real>(gradients: Lanes<F>, dz: &mut Lanes<F>, sums: &mut [F], at: usize) {
+    *dz = gradients;
+    let sums: &mut Lanes<F> = sums[at..].first_chunk_mut().expect("whole vectors");
+    for k in 0..LANES {
+        sums[k] += gradients[k];
+    }
+}
+
+#[inline(always)]
+fn leaky<F: Real>(leak: F, mut step: Ahead<'_, F>) {
+    for row in 0..step.samples {
+        for at in (0..step.units).step_by(LANES) {
+            let (before, mut u) = (step.h_before.lanes(row, at), *step.gates.lanes(row, at));
+            let mut h = [F::zero(); LANES];
+            for k in 0..LANES {
+                u[k] = u[k].tanh();
+                h[k] = (F::one() - leak) * before[k] + leak * u[k];
+            }
+            *step.gates.lanes(row, at) = u;
+            *step.h.lanes(row, at) = h;
         }
     }
 }
 
 #[inline(always)]
-fn lstm_back<F: Real>(hidden: usize, step: Back<'_, F>) {
-    let Back { gates, c_before, c, dh, dc, dz, .. } = step;
+fn leaky_back<F: Real>(leak: F, step: Back<'_, F>) {
+    let Back { gates, mut dh, mut dz, .. } = step;
+    for row in 0..step.samples {
+        for at in (0..step.units).step_by(LANES) {
+            let (u, mut d, mut du) = (gates.lanes(row, at), *dh.lanes(row, at), [F::zero(); LANES]);
+            for k in 0..LANES {
+                d[k] = flush(d[k]);
+                du[k] = d[k] * leak * (F::one() - u[k] * u[k]);
+                d[k] *= F::one() - leak;
+            }
+            *dh.lanes(row, at) = d;
+            write(du, dz.lanes(row, at), step.sums, at);
+        }
+    }
+}
+
+/// 1/(1 + e⁻ˣ), at full accuracy but that it is 0 where it is not a normal number.
+#[inline(always)]
+fn sigmoid<F: Real>(x: F) -> F {
+    let t = (-x.abs()).exp_nonpositive();
+    let above = if x < F::zero() { t } else { F::one() };
+    above / (F::one() + t)
+}
+
+#[inline(always)]
+fn lstm<F: Real>(step: Ahead<'_, F>) {
+    let Ahead { units, mut gates, mut h, c_before, mut c, .. } = step;
+    for row in 0..step.samples {
+        for at in (0..units).step_by(LANES) {
+            let [mut i, mut f, mut g, mut o] = gates.view().four(row, units, at).map(|x| *x);
+            let before = c_before.lanes(row, at);
+            let (mut new_c, mut new_h) = ([F::zero(); LANES], [F::zero(); LANES]);
+            for k in 0..LANES {
+                i[k] = sigmoid(i[k]);
+                f[k] = sigmoid(f[k]);
+                g[k] = g[k].tanh();
+                o[k] = sigmoid(o[k]);
+                new_c[k] = f[k] * before[k] + i[k] * g[k];
+                new_h[k] = o[k] * new_c[k].tanh();
+            }
+            *c.lanes(row, at) = new_c;
+            *h.lanes(row, at) = new_h;
+            for (gate, lanes) in [i, f, g, o].into_iter().enumerate() {
+                *gates.lanes(row, gate * units + at) = lanes;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn lstm_back<F: Real>(step: Back<'_, F>) {
+    let Back { units, gates, c_before, c, dh, mut dc, mut dz, .. } = step;
     let one = F::one();
-    for row in 0..dh.len() / hidden {
-        for at in (0..hidden).step_by(LANES) {
-            let [i, f, g, o] = four(gates, hidden, row, at);
-            let before = load(gate(c_before, 1, hidden, row, 0), at);
-            let after = load(gate(c, 1, hidden, row, 0), at);
-            let dh = load(gate(dh, 1, hidden, row, 0), at);
-            let mut d = load(gate(dc, 1, hidden, row, 0), at);
+    for row in 0..step.samples {
+        for at in (0..units).step_by(LANES) {
+            let [i, f, g, o] = gates.four(row, units, at);
+            let (before, after) = (c_before.lanes(row, at), c.lanes(row, at));
+            let (dh, mut d) = (*dh.view().lanes(row, at), *dc.lanes(row, at));
             let [mut di, mut df, mut dg, mut d_o] = [[F::zero(); LANES]; 4];
             for k in 0..LANES {
                 let t = after[k].tanh();
-                let through = d[k] + dh[k] * o[k] * (one - t * t);
-                d_o[k] = dh[k] * t * o[k] * (one - o[k]);
+                let dh = flush(dh[k]);
+                let through = flush(d[k]) + dh * o[k] * (one - t * t);
+                d_o[k] = dh * t * o[k] * (one - o[k]);
                 di[k] = through * g[k] * i[k] * (one - i[k]);
                 df[k] = through * before[k] * f[k] * (one - f[k]);
                 dg[k] = through * i[k] * (one - g[k] * g[k]);
                 d[k] = through * f[k];
             }
-            store_four(dz, hidden, row, at, [&di, &df, &dg, &d_o]);
-            store(gate_mut(dc, 1, hidden, row, 0), at, &d);
+            *dc.lanes(row, at) = d;
+            for (gate, lanes) in [di, df, dg, d_o].into_iter().enumerate() {
+                let at = gate * units + at;
+                write(lanes, dz.lanes(row, at), step.sums, at);
+            }
         }
     }
 }
 
-/// The sums are those of r, z, of n with h, and of n with x; the last becomes n.
+/// The sums are that of n with h, those of r, z, and that of n with x, which becomes n.
 #[inline(always)]
-fn gru<F: Real>(hidden: usize, bias: &[F], step: Ahead<'_, F>) {
-    let Ahead { gates, h_before, h, .. } = step;
-    for row in 0..h.len() / hidden {
-        for at in (0..hidden).step_by(LANES) {
-            let [mut r, mut z, mut m, mut n] = four(gates, hidden, row, at);
-            let [br, bz, bm, bn] = four(bias, hidden, 0, at);
-            let before = load(gate(h_before, 1, hidden, row, 0), at);
-            let mut new = [F::zero(); LANES];
+fn gru<F: Real>(step: Ahead<'_, F>) {
+    let Ahead { units, mut gates, h_before, mut h, .. } = step;
+    for row in 0..step.samples {
+        for at in (0..units).step_by(LANES) {
+            let [m, mut r, mut z, mut n] = gates.view().four(row, units, at).map(|x| *x);
+            let (before, mut new) = (h_before.lanes(row, at), [F::zero(); LANES]);
             for k in 0..LANES {
-                r[k] = (r[k] + br[k]).sigmoid();
-                z[k] = (z[k] + bz[k]).sigmoid();
-                m[k] += bm[k];
-                n[k] = (n[k] + bn[k] + r[k] * m[k]).tanh();
+                r[k] = sigmoid(r[k]);
+                z[k] = sigmoid(z[k]);
+                n[k] = (n[k] + r[k] * m[k]).tanh();
                 new[k] = (F::one() - z[k]) * n[k] + z[k] * before[k];
             }
-            store_four(gates, hidden, row, at, [&r, &z, &m, &n]);
-            store(gate_mut(h, 1, hidden, row, 0), at, &new);
+            *h.lanes(row, at) = new;
+            for (gate, lanes) in [r, z, n].into_iter().enumerate() {
+                *gates.lanes(row, (gate + 1) * units + at) = lanes;
+            }
         }
     }
 }
 
 #[inline(always)]
-fn gru_back<F: Real>(hidden: usize, step: Back<'_, F>) {
-    let Back { gates, h_before, dh, dz, .. } = step;
+fn gru_back<F: Real>(step: Back<'_, F>) {
+    let Back { units, gates, h_before, mut dh, mut dz, .. } = step;
     let one = F::one();
-    for row in 0..dh.len() / hidden {
-        for at in (0..hidden).step_by(LANES) {
-            let [r, z, m, n] = four(gates, hidden, row, at);
-            let before = load(gate(h_before, 1, hidden, row, 0), at);
-            let mut d = load(gate(dh, 1, hidden, row, 0), at);
+    for row in 0..step.samples {
+        for at in (0..units).step_by(LANES) {
+            let [m, r, z, n] = gates.four(row, units, at);
+            let (before, mut d) = (h_before.lanes(row, at), *dh.lanes(row, at));
             let [mut dr, mut d_z, mut dm, mut dn] = [[F::zero(); LANES]; 4];
             for k in 0..LANES {
+                d[k] = flush(d[k]);
                 dn[k] = d[k] * (one - z[k]) * (one - n[k] * n[k]);
                 d_z[k] = d[k] * (before[k] - n[k]) * z[k] * (one - z[k]);
                 dr[k] = dn[k] * m[k] * r[k] * (one - r[k]);
                 dm[k] = dn[k] * r[k];
                 d[k] *= z[k];
             }
-            store_four(dz, hidden, row, at, [&dr, &d_z, &dm, &dn]);
-            store(gate_mut(dh, 1, hidden, row, 0), at, &d);
+            *dh.lanes(row, at) = d;
+            for (gate, lanes) in [dm, dr, d_z, dn].into_iter().enumerate() {
+                let at = gate * units + at;
+                write(lanes, dz.lanes(row, at), step.sums, at);
+            }
         }
     }
 }

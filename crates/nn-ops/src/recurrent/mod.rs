@@ -3,7 +3,9 @@
 mod backward;
 mod cell;
 mod forward;
+mod product;
 mod sizes;
+mod weights;
 
 use std::num::NonZeroUsize;
 
@@ -16,8 +18,10 @@ use crate::operation::Body;
 
 /// A recurrent layer over whole sequences: h₁ … h_T from x₁ … x_T and h₀.
 ///
-/// What a [`Cell`] computes in one step is said there. The products of all time steps with the input weights are one
-/// matrix product, and so are the gradients of each weight; the backward pass is back-propagation through time.
+/// What a [`Cell`] computes in one step is said there; the backward pass is back-propagation through time. The weights
+/// are packed once for all steps, the gradients of the weights are one matrix product over all steps, and threads
+/// share the samples of a batch. The bits do not depend on the number of threads, nor does a sample's state on the
+/// other samples.
 ///
 /// Inputs, in this order, with G = 1 gate for the plain cells, 4 (i, f, g, o) for LSTM, 3 (r, z, n) for GRU:
 ///
@@ -164,6 +168,14 @@ impl Recurrent {
             }
         }
     }
+}
+
+/// Multiplications of a pass from which on the samples are worth a second thread.
+const PARALLEL: usize = 1 << 22;
+
+/// The number of threads among which the samples are divided.
+fn threads(sizes: &Sizes) -> usize {
+    if sizes.flops() < 2 * PARALLEL { 1 } else { rayon::current_num_threads() }
 }
 
 impl<F: Real> Body<F> for Recurrent {

@@ -1,14 +1,27 @@
 //! How the working memory of a recurrent layer is laid out.
 //!
-//! Everything lies in the order of reading: step after step, within a step sample after sample. So a step is one
-//! contiguous piece, and all steps together are the rows of one matrix.
+//! The samples of a batch are divided into groups, which have nothing to do with each other until the gradients of the
+//! weights are summed. Everything lies group after group, within a group in the order of reading step after step,
+//! within a step sample after sample. So a group is one contiguous piece of every buffer, which a thread may have for
+//! itself, and all steps of all samples are the rows of one matrix.
+//!
+//! Units are filled up with zeros to whole vectors: [`LANES`] numbers.
 
 use std::ops::Range;
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis, Ix1, Ix2};
 use nn_core::{Real, View};
 
-use super::cell::Cell;
+use super::cell::{Cell, LANES};
+
+/// Samples in a group: two of the largest tiles of a product share what they read of the weights.
+const GROUP: usize = 28;
+/// Groups of the largest batches, the samples of which are more.
+const GROUPS: usize = 16;
+/// Rows, of all samples of some steps, that add to the gradients of the weights together: few enough for the caches.
+const CHUNK: usize = 160;
+/// Elements of the gradients of the weights up to which that is done: such as fit the second cache.
+const CACHED: usize = 1 << 17;
 
 /// The sizes of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -20,38 +33,37 @@ pub(super) struct Sizes {
     pub(super) hidden: usize,
 }
 
-/// What the forward pass leaves for the backward pass.
+/// What the forward pass leaves for the backward pass, of some groups.
 pub(super) struct Saved<'a, F> {
-    /// The inputs, `[time·batch, features]`, zero beyond the lengths.
-    pub(super) x: &'a mut [F],
-    /// What the cell keeps of each step, `[time·batch, kept]`.
+    /// x of each step, zero beyond the lengths, and h before it: rows of [`Sizes::row`].
+    pub(super) xh: &'a mut [F],
+    /// h after the last step, rows of [`Sizes::units`].
+    pub(super) last: &'a mut [F],
+    /// What the cell keeps of each step, rows of [`Sizes::kept`].
     pub(super) gates: &'a mut [F],
-    /// h before each step and after the last, `[(time + 1)·batch, hidden]`.
-    pub(super) h: &'a mut [F],
-    /// c likewise, if the cell has it.
+    /// c before each step and after the last, if the cell has it; rows of [`Sizes::units`].
     pub(super) c: &'a mut [F],
 }
 
-/// Working memory of the forward pass.
-pub(super) struct Forward<'a, F> {
-    /// weight_hhᵀ, `[hidden, rows]`.
-    pub(super) weight: &'a mut [F],
-    /// What is added to the products, `[width]`.
-    pub(super) bias: &'a mut [F],
-}
-
-/// Working memory of the backward pass.
+/// Working memory of the backward pass, of some groups.
 pub(super) struct Backward<'a, F> {
-    /// The gradients of the sums before the activations, `[time·batch, width]`.
+    /// The gradients of the sums before the activations of [`Sizes::chunk`] steps, rows of [`Sizes::wide`].
     pub(super) dz: &'a mut [F],
-    /// The gradients of the inputs, `[time·batch, features]`.
-    pub(super) dx: &'a mut [F],
-    /// The gradient of the state between two steps, `[batch, hidden]`, and that of c, if the cell has it.
+    /// The gradient of the state between two steps, and that of c, if the cell has it; rows of [`Sizes::units`].
     pub(super) dh: &'a mut [F],
     pub(super) dc: &'a mut [F],
-    /// The sum of `dz` over all rows, `[width]`, and over those of one step.
+    /// The gradient of the inputs of a step, rows of [`Sizes::x_width`].
+    pub(super) dx: &'a mut [F],
+    /// For each group the sums of the columns of `dz`.
     pub(super) sums: &'a mut [F],
-    pub(super) step_sums: &'a mut [F],
+    /// The products that give the gradients of the weights, for each group if it [`adds_up`](Sizes::adds_up).
+    pub(super) products: &'a mut [F],
+}
+
+/// Elements from one row of `width` elements to the next: such that the rows of a tile do not compete for the same few
+/// sets of the first cache.
+fn spread(width: usize) -> usize {
+    if width.is_multiple_of(256) { width + LANES } else { width }
 }
 
 impl Sizes {
@@ -60,14 +72,44 @@ impl Sizes {
         self.cell.gates() * self.hidden
     }
 
+    /// Units, filled up to whole vectors.
+    pub(super) fn units(&self) -> usize {
+        self.hidden.next_multiple_of(LANES)
+    }
+
     /// Sums that a step computes for each sample.
     pub(super) fn width(&self) -> usize {
-        self.cell.sums() * self.hidden
+        self.cell.sums() * self.units()
+    }
+
+    /// Elements from the sums of one sample to those of the next.
+    pub(super) fn wide(&self) -> usize {
+        spread(self.width())
+    }
+
+    /// Features, filled up to whole vectors.
+    pub(super) fn x_width(&self) -> usize {
+        self.features.next_multiple_of(LANES)
+    }
+
+    /// Elements from one row of x and h to the next.
+    pub(super) fn row(&self) -> usize {
+        spread(self.x_width() + self.units())
+    }
+
+    /// Where x lies in such a row: just before h.
+    pub(super) fn of_x(&self) -> Range<usize> {
+        self.x_width() - self.features..self.x_width()
+    }
+
+    /// Where h lies in such a row.
+    pub(super) fn of_h(&self) -> Range<usize> {
+        self.x_width()..self.x_width() + self.hidden
     }
 
     /// Numbers that are kept of each step and sample beside the state.
     pub(super) fn kept(&self) -> usize {
-        if self.cell.works_in_place() { 0 } else { self.width() }
+        if self.cell.works_in_place() { 0 } else { self.wide() }
     }
 
     /// Numbers in the state of a sample.
@@ -75,15 +117,42 @@ impl Sizes {
         if self.cell.has_c() { 2 * self.hidden } else { self.hidden }
     }
 
-    /// Where the numbers of step `s` lie in a buffer of `width` numbers for each step and sample.
-    pub(super) fn step(&self, s: usize, width: usize) -> Range<usize> {
-        s * self.batch * width..(s + 1) * self.batch * width
+    /// Units of c, if the cell has it.
+    pub(super) fn units_of_c(&self) -> usize {
+        if self.cell.has_c() { self.units() } else { 0 }
+    }
+
+    /// The number of groups: a function of the batch alone, and even where there are several, for two threads.
+    pub(super) fn groups(&self) -> usize {
+        if self.batch <= GROUP / 2 { 1 } else { self.batch.div_ceil(GROUP).min(GROUPS).next_multiple_of(2) }
+    }
+
+    /// Steps whose gradients are kept: few, if each group of samples adds them to gradients of the weights of its own
+    /// while they are in the cache, and all, if there is one product over all.
+    pub(super) fn chunk(&self) -> usize {
+        let samples = self.batch.div_ceil(self.groups()).max(1);
+        if self.adds_up() { (CHUNK / samples).clamp(1, self.time.max(1)) } else { self.time }
+    }
+
+    /// Whether each group of samples has gradients of the weights of its own.
+    pub(super) fn adds_up(&self) -> bool {
+        self.products() <= CACHED
+    }
+
+    /// The first sample of a group.
+    pub(super) fn first_sample(&self, group: usize) -> usize {
+        self.batch * group / self.groups()
     }
 
     fn saved_parts(&self) -> [usize; 4] {
-        let (rows, c) = (self.time * self.batch, usize::from(self.cell.has_c()));
-        let states = (self.time + 1) * self.batch * self.hidden;
-        [rows * self.features, rows * self.kept(), states, c * states]
+        let (batch, steps) = (self.batch, self.time * self.batch);
+        // A vector read at the end of a row may reach beyond.
+        [
+            steps * self.row() + LANES,
+            batch * self.units(),
+            steps * self.kept(),
+            (steps + batch) * self.units_of_c(),
+        ]
     }
 
     /// The sizes of a layer of which `saved` elements were kept; the number of steps is 0 for an empty batch.
@@ -93,14 +162,11 @@ impl Sizes {
         Sizes { time: (saved - none).checked_div(one - none).unwrap_or(0), ..sizes }
     }
 
-    fn forward_parts(&self) -> [usize; 2] {
-        [self.hidden * self.rows(), self.width()]
-    }
-
     fn backward_parts(&self) -> [usize; 6] {
-        let (rows, c) = (self.time * self.batch, usize::from(self.cell.has_c()));
-        let (width, state) = (self.width(), self.batch * self.hidden);
-        [rows * width, rows * self.features, state, c * state, width, width]
+        let (batch, sums) = (self.batch, self.groups() * self.width());
+        let (dh, dc) = (batch * self.units(), batch * self.units_of_c());
+        let products = self.products() * if self.adds_up() { self.groups() } else { 1 };
+        [self.chunk() * batch * self.wide(), dh, dc, batch * self.x_width(), sums, products]
     }
 
     /// Elements that the forward pass leaves for the backward pass.
@@ -108,9 +174,10 @@ impl Sizes {
         self.saved_parts().iter().sum()
     }
 
-    /// Elements of working memory.
+    /// Elements of working memory; some are left over where the memory does not begin with a cache line.
     pub(super) fn scratch(&self) -> usize {
-        self.forward_parts().iter().sum::<usize>().max(self.backward_parts().iter().sum())
+        let back: usize = self.backward_parts().iter().sum();
+        LANES + self.packed() + self.width().max(back)
     }
 
     /// Additions and multiplications of the products on the way forward.
@@ -119,19 +186,75 @@ impl Sizes {
     }
 
     pub(super) fn carve_saved<'a, F>(&self, memory: &'a mut [F]) -> Saved<'a, F> {
-        let [x, gates, h, c] = carve(memory, self.saved_parts());
-        Saved { x, gates, h, c }
+        let [xh, last, gates, c] = carve(memory, self.saved_parts());
+        Saved { xh, last, gates, c }
     }
 
-    pub(super) fn carve_forward<'a, F>(&self, memory: &'a mut [F]) -> Forward<'a, F> {
-        let [weight, bias] = carve(memory, self.forward_parts());
-        Forward { weight, bias }
+    /// The packed weights, and the bias.
+    pub(super) fn carve_forward<'a, F>(&self, memory: &'a mut [F]) -> [&'a mut [F]; 2] {
+        let lengths = [line(memory), self.packed(), self.width()];
+        let [_, packed, bias] = carve(memory, lengths);
+        [packed, bias]
     }
 
-    pub(super) fn carve_backward<'a, F>(&self, memory: &'a mut [F]) -> Backward<'a, F> {
-        let [dz, dx, dh, dc, sums, step_sums] = carve(memory, self.backward_parts());
-        Backward { dz, dx, dh, dc, sums, step_sums }
+    /// The packed weights, and the rest.
+    pub(super) fn carve_backward<'a, F>(&self, memory: &'a mut [F]) -> (&'a mut [F], Backward<'a, F>) {
+        let lengths = [line(memory), self.packed(), self.backward_parts().iter().sum()];
+        let [_, packed, rest] = carve(memory, lengths);
+        let [dz, dh, dc, dx, sums, products] = carve(rest, self.backward_parts());
+        (packed, Backward { dz, dh, dc, dx, sums, products })
     }
+}
+
+impl<F> Saved<'_, F> {
+    /// The same memory, borrowed for less long, of these samples, which lie in the groups that `self` begins with, and
+    /// of those behind.
+    pub(super) fn split_at(&mut self, sizes: &Sizes, samples: usize) -> [Saved<'_, F>; 2] {
+        let steps = samples * sizes.time;
+        let (xh, xh_behind) = self.xh.split_at_mut(steps * sizes.row());
+        let (last, last_behind) = self.last.split_at_mut(samples * sizes.units());
+        let (gates, gates_behind) = self.gates.split_at_mut(steps * sizes.kept());
+        let (c, c_behind) = self.c.split_at_mut((steps + samples) * sizes.units_of_c());
+        [
+            Saved { xh, last, gates, c },
+            Saved { xh: xh_behind, last: last_behind, gates: gates_behind, c: c_behind },
+        ]
+    }
+}
+
+impl<F> Backward<'_, F> {
+    /// The same memory, borrowed for less long.
+    pub(super) fn all(&mut self) -> Backward<'_, F> {
+        let Backward { dz, dh, dc, dx, sums, products } = self;
+        Backward { dz, dh, dc, dx, sums, products }
+    }
+
+    /// As [`Saved::split_at`].
+    pub(super) fn split_at(&mut self, sizes: &Sizes, groups: usize, samples: usize) -> [Backward<'_, F>; 2] {
+        let (dz, dz_behind) = self.dz.split_at_mut(samples * sizes.chunk() * sizes.wide());
+        let (dh, dh_behind) = self.dh.split_at_mut(samples * sizes.units());
+        let (dc, dc_behind) = self.dc.split_at_mut(samples * sizes.units_of_c());
+        let (dx, dx_behind) = self.dx.split_at_mut(samples * sizes.x_width());
+        let (sums, sums_behind) = self.sums.split_at_mut(groups * sizes.width());
+        let own = if sizes.adds_up() { groups * sizes.products() } else { 0 };
+        let (products, products_behind) = self.products.split_at_mut(own);
+        [
+            Backward { dz, dh, dc, dx, sums, products },
+            Backward {
+                dz: dz_behind,
+                dh: dh_behind,
+                dc: dc_behind,
+                dx: dx_behind,
+                sums: sums_behind,
+                products: products_behind,
+            },
+        ]
+    }
+}
+
+/// Elements before the first that begins a cache line; at most [`LANES`].
+fn line<F>(memory: &[F]) -> usize {
+    memory.as_ptr().align_offset(64).min(LANES)
 }
 
 /// Cuts a buffer into parts of these lengths.
@@ -158,6 +281,11 @@ pub(super) fn columns_mut<F>(slice: &mut [F], width: usize, columns: Range<usize
     matrix.slice_axis_move(Axis(1), columns.into())
 }
 
+/// Where the rows of step `s`, one for each sample of a group, lie in a buffer of it.
+pub(super) fn step_rows(samples: usize, s: usize, width: usize) -> Range<usize> {
+    s * samples * width..(s + 1) * samples * width
+}
+
 /// An input that is a matrix.
 pub(super) fn matrix<'a, F: Real>(view: &View<'a, F>) -> ArrayView2<'a, F> {
     view.clone().into_dimensionality::<Ix2>().expect("a matrix")
@@ -168,22 +296,24 @@ pub(super) fn vector<'a, F: Real>(view: &View<'a, F>) -> ArrayView1<'a, F> {
     view.clone().into_dimensionality::<Ix1>().expect("a vector")
 }
 
-/// The samples in runs of those that have a step at time `t` and those that have none, in turn.
+/// These samples in runs of those that have a step at time `t` and those that have none, in turn, counted from the
+/// first of them.
 pub(super) fn runs<F: Real>(
     lengths: Option<ArrayView1<'_, F>>,
-    batch: usize,
+    samples: Range<usize>,
     t: usize,
 ) -> impl Iterator<Item = (Range<usize>, bool)> + '_ {
-    let mut first = 0;
+    let (mut first, count) = (0, samples.len());
     std::iter::from_fn(move || {
-        if first == batch {
+        if first == count {
             return None;
         }
-        let is_active = |sample: usize| lengths.is_none_or(|lengths| lengths[sample] > F::from_usize(t));
+        let is_active =
+            |i: usize| lengths.is_none_or(|lengths| lengths[samples.start + i] > F::from_usize(t));
         let active = is_active(first);
         let end = match lengths {
-            None => batch,
-            Some(_) => (first + 1..batch).find(|&i| is_active(i) != active).unwrap_or(batch),
+            None => count,
+            Some(_) => (first + 1..count).find(|&i| is_active(i) != active).unwrap_or(count),
         };
         let run = first..end;
         first = end;

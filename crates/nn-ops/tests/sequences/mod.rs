@@ -87,10 +87,10 @@ fn is_far(op: &Recurrent, inputs: &[Laid]) -> bool {
     positive(0.03) == positive(-0.03)
 }
 
-/// A case whose products several threads share.
-pub(crate) fn large(op: Recurrent, numbers: fn(&[usize]) -> Laid) -> Case {
+/// A case whose samples several threads share: of few weights, of which each group of samples has gradients of its own,
+/// or of many.
+pub(crate) fn large(op: Recurrent, sizes: [usize; 4], numbers: fn(&[usize]) -> Laid) -> Case {
     let op = Recurrent { has_lengths: true, ..op };
-    let sizes = [150, 6, 40, 70];
     let mut inputs: Vec<Laid> = shapes(&op, sizes).iter().map(|shape| numbers(shape)).collect();
     let lengths = Array1::from_shape_fn(sizes[0], |i| (1 + i % sizes[1]) as f64);
     let last = inputs.len() - 1;

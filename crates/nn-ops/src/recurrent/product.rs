@@ -1,0 +1,444 @@
+//! The products of a step with weights that are packed once for all steps, and those of some steps that give the
+//! gradients of the weights.
+//!
+//! In the first the sums lie along the vectors. The weights of two vectors of sums are a panel, which is read from its
+//! beginning to its end; the numbers that they are multiplied with are read one by one, and where they lie. In the
+//! others nothing is packed: what was just computed lies in the second cache.
+
+use std::any::TypeId;
+use std::ops::Range;
+
+use ndarray::{ArrayView2, Axis};
+use nn_core::Real;
+
+use super::cell::LANES;
+use super::sizes::columns_mut;
+#[cfg(target_arch = "x86_64")]
+use crate::gemm::{Avx2, Avx512};
+use crate::gemm::{MulAdd, Portable, Simd};
+use crate::simd::Isa;
+
+/// Rows that share a pointer: the addressing modes reach one and two strides further.
+const SHARE: usize = 3;
+/// Pointers that reach every row of the largest tile.
+const POINTERS: usize = 5;
+/// Rows that the loops over a tile's rows take at a time: short enough for the compiler to unroll them.
+const HALF: usize = 7;
+
+/// Sums that are over the same terms, and their weights.
+///
+/// For each panel there is a row of what the sums begin with, then a row for each term.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Section {
+    /// The sums: whole vectors.
+    pub(super) sums: Range<usize>,
+    /// The terms.
+    pub(super) terms: Range<usize>,
+    /// Where the panels begin among the packed weights.
+    pub(super) at: usize,
+}
+
+impl Section {
+    /// Elements of all panels.
+    pub(super) fn len(&self) -> usize {
+        self.sums.len() * (1 + self.terms.len())
+    }
+
+    /// Packs `piece`: a row for each term from `term` on, a column for each sum from `sum` on, as far as these sums
+    /// belong to the section.
+    pub(super) fn pack<F: Real>(
+        &self,
+        packed: &mut [F],
+        panel: usize,
+        (term, sum): (usize, usize),
+        piece: &ArrayView2<'_, F>,
+    ) {
+        self.pack_rows(packed, panel, (term + 1, sum), piece);
+    }
+
+    /// Packs what the sums begin with: a row with a column for each sum of all sections.
+    pub(super) fn pack_first<F: Real>(&self, packed: &mut [F], panel: usize, first: &ArrayView2<'_, F>) {
+        self.pack_rows(packed, panel, (self.terms.start, 0), first);
+    }
+
+    /// Packs `piece` into the panels' rows from `row` on, counted so that a term has the row behind its number.
+    fn pack_rows<F: Real>(
+        &self,
+        packed: &mut [F],
+        panel: usize,
+        (row, sum): (usize, usize),
+        piece: &ArrayView2<'_, F>,
+    ) {
+        for start in self.sums.clone().step_by(panel) {
+            let end = (start + panel).min(self.sums.end);
+            let (first, last) = (start.max(sum), end.min(sum + piece.ncols()));
+            if first < last {
+                let width = end - start;
+                let row = row - self.terms.start;
+                let at = self.at + (start - self.sums.start) * (1 + self.terms.len()) + row * width;
+                let to = &mut packed[at..at + piece.nrows() * width];
+                let from = piece.slice_axis(Axis(1), (first - sum..last - sum).into());
+                columns_mut(to, width, first - start..last - start).assign(&from);
+            }
+        }
+    }
+}
+
+/// Sums in a panel.
+pub(super) fn panel<F>(isa: Isa) -> usize {
+    2 * match isa {
+        Isa::Avx512 => 64 / size_of::<F>(),
+        Isa::Avx2 => 32 / size_of::<F>(),
+        Isa::Baseline => 4,
+    }
+}
+
+/// y[i, j] ← first[j] + Σₖ x[i, k]·w[k, j] for the sums j and the terms k of a section, or y[i, j] in place of first[j].
+///
+/// An element depends on its row of x and its column of w alone, however the rows are divided.
+pub(super) struct Product<'a, T> {
+    pub(super) section: &'a Section,
+    pub(super) packed: &'a [T],
+    pub(super) rows: usize,
+    /// Rows that begin `x_row` apart.
+    pub(super) x: &'a [T],
+    pub(super) x_row: usize,
+    pub(super) y: &'a mut [T],
+    pub(super) y_row: usize,
+    /// Whether the sums begin with what is in y.
+    pub(super) adds: bool,
+}
+
+impl<T: Real> Product<'_, T> {
+    /// Computes it on an instruction set that [`current`](crate::simd::current) gave.
+    ///
+    /// # Panics
+    /// When the slices are too short.
+    pub(super) fn run(self, isa: Isa) {
+        let Section { sums, terms, at } = self.section;
+        if self.rows == 0 || sums.is_empty() {
+            return;
+        }
+        let last = self.rows - 1;
+        assert!(at + self.section.len() <= self.packed.len(), "weights for all sums");
+        assert!(terms.is_empty() || last * self.x_row + terms.end <= self.x.len(), "x for all terms");
+        assert!(last * self.y_row + sums.end <= self.y.len(), "room for all sums");
+        assert!(sums.len().is_multiple_of(LANES), "whole vectors");
+        let panels = Panels {
+            rows: self.rows,
+            width: sums.len(),
+            terms: terms.len(),
+            x: self.x.as_ptr().wrapping_add(terms.start),
+            x_row: self.x_row,
+            x_term: 1,
+            w: self.packed[*at..].as_ptr(),
+            w_term: None,
+            y: self.y[sums.start..].as_mut_ptr(),
+            y_row: self.y_row,
+            adds: self.adds,
+        };
+        // SAFETY: the lengths have been compared; `isa` is a set that the machine has.
+        unsafe { start(isa, &panels) }
+    }
+}
+
+/// y[i, j] ← y[i, j] + Σᵣ dz[r, i]·x[r, j] for the columns `sums` of dz and `terms` of x.
+///
+/// y has rows of whole vectors; what x holds behind `terms` goes into the elements behind.
+pub(super) struct Outer<'a, T> {
+    pub(super) sums: Range<usize>,
+    pub(super) terms: Range<usize>,
+    pub(super) rows: usize,
+    /// Rows that begin `dz_row` apart.
+    pub(super) dz: &'a [T],
+    pub(super) dz_row: usize,
+    /// Rows that begin `x_row` apart.
+    pub(super) x: &'a [T],
+    pub(super) x_row: usize,
+    pub(super) y: &'a mut [T],
+}
+
+impl<T: Real> Outer<'_, T> {
+    /// As [`Product::run`].
+    ///
+    /// # Panics
+    /// When the slices are too short.
+    pub(super) fn run(self, isa: Isa) {
+        if self.rows == 0 || self.sums.is_empty() {
+            return;
+        }
+        let (last, width) = (self.rows - 1, self.terms.len().next_multiple_of(LANES));
+        assert!(last * self.dz_row + self.sums.end <= self.dz.len(), "gradients of all sums");
+        assert!(last * self.x_row + self.terms.start + width <= self.x.len(), "x for whole vectors");
+        assert!(self.sums.len() * width <= self.y.len(), "room for all products");
+        let panels = Panels {
+            rows: self.sums.len(),
+            width,
+            terms: self.rows,
+            x: self.dz[self.sums.start..].as_ptr(),
+            x_row: 1,
+            x_term: self.dz_row,
+            w: self.x[self.terms.start..].as_ptr(),
+            w_term: Some(self.x_row),
+            y: self.y.as_mut_ptr(),
+            y_row: width,
+            adds: true,
+        };
+        // SAFETY: the lengths have been compared; `isa` is a set that the machine has.
+        unsafe { start(isa, &panels) }
+    }
+}
+
+/// Panel after panel of y[i, j] ← first[i, j] + Σₖ x[i, k]·w[k, j].
+struct Panels<T> {
+    rows: usize,
+    /// Elements of a row of y: whole vectors.
+    width: usize,
+    terms: usize,
+    x: *const T,
+    x_row: usize,
+    x_term: usize,
+    w: *const T,
+    /// From one row of w to the next; packed panels begin with what the sums begin with.
+    w_term: Option<usize>,
+    y: *mut T,
+    y_row: usize,
+    /// Whether the sums begin with what is in y.
+    adds: bool,
+}
+
+/// Chooses the scalar.
+///
+/// # Safety
+/// The machine must have the instruction set, and the pointers must be valid for the shapes.
+unsafe fn start<F: Real>(isa: Isa, panels: &Panels<F>) {
+    let panels = std::ptr::from_ref(panels);
+    // SAFETY: `F` is the type that the pointer is cast to; all else as the caller vouches.
+    unsafe {
+        if TypeId::of::<F>() == TypeId::of::<f32>() {
+            start_real(isa, &*panels.cast::<Panels<f32>>());
+        } else {
+            start_real(isa, &*panels.cast::<Panels<f64>>());
+        }
+    }
+}
+
+/// Chooses the instruction set.
+#[cfg(target_arch = "x86_64")]
+unsafe fn start_real<T: Real + MulAdd>(isa: Isa, panels: &Panels<T>)
+where
+    Avx512: Simd<T>,
+    Avx2: Simd<T>,
+{
+    // SAFETY: as the caller vouches.
+    unsafe {
+        match isa {
+            Isa::Avx512 => panels.run::<Avx512>(),
+            Isa::Avx2 => panels.run::<Avx2>(),
+            Isa::Baseline => panels.run::<Portable>(),
+        }
+    }
+}
+
+/// There is but the portable version.
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn start_real<T: Real + MulAdd>(_: Isa, panels: &Panels<T>) {
+    // SAFETY: the portable version runs everywhere; all else as the caller vouches.
+    unsafe { panels.run::<Portable>() }
+}
+
+impl<T: Real> Panels<T> {
+    unsafe fn run<S: Simd<T>>(&self) {
+        for start in (0..self.width).step_by(2 * S::LANES) {
+            let vectors = (self.width - start).div_ceil(S::LANES).min(2);
+            // SAFETY: as the caller of `start` vouches.
+            unsafe {
+                let y = self.y.add(start);
+                let (first, w, w_term) = match self.w_term {
+                    Some(w_term) => (y.cast_const(), self.w.add(start), w_term),
+                    None => {
+                        let first = self.w.add(start * (1 + self.terms));
+                        (first, first.add(vectors * S::LANES), vectors * S::LANES)
+                    }
+                };
+                let (first, first_row) = if self.adds { (y.cast_const(), self.y_row) } else { (first, 0) };
+                let Panels { terms, x, x_row, x_term, y_row, .. } = *self;
+                let tile = Tile { terms, x, x_row, x_term, w, w_term, first, first_row, y, y_row };
+                tile.rows::<S>(self.rows, vectors);
+            }
+        }
+    }
+}
+
+/// y[i, j] ← first[i, j] + Σₖ x[i, k]·w[k, j] in registers, for one or two vectors of j; each with a distance of its rows,
+/// or of its terms.
+#[derive(Clone, Copy)]
+struct Tile<T> {
+    terms: usize,
+    x: *const T,
+    x_row: usize,
+    x_term: usize,
+    w: *const T,
+    w_term: usize,
+    first: *const T,
+    first_row: usize,
+    y: *mut T,
+    y_row: usize,
+}
+
+impl<T: Real> Tile<T> {
+    /// Divides so many rows into tiles.
+    #[inline(always)]
+    unsafe fn rows<S: Simd<T>>(self, rows: usize, vectors: usize) {
+        let tiles = rows.div_ceil(S::ROWS);
+        for i in 0..tiles {
+            let (start, end) = (rows * i / tiles, rows * (i + 1) / tiles);
+            // SAFETY: the caller vouches for all rows.
+            unsafe {
+                let tile = Tile {
+                    x: self.x.wrapping_add(start * self.x_row),
+                    first: self.first.add(start * self.first_row),
+                    y: self.y.add(start * self.y_row),
+                    ..self
+                };
+                if vectors == 2 {
+                    tile.of_width::<S, 2>(end - start);
+                } else {
+                    tile.of_width::<S, 1>(end - start);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn of_width<S: Simd<T>, const W: usize>(&self, rows: usize) {
+        // SAFETY: the caller vouches.
+        unsafe {
+            match rows {
+                1 => self.enter::<S, 1, W>(),
+                2 => self.enter::<S, 2, W>(),
+                3 => self.enter::<S, 3, W>(),
+                4 => self.enter::<S, 4, W>(),
+                5 => self.enter::<S, 5, W>(),
+                6 => self.enter::<S, 6, W>(),
+                _ => {
+                    if const { S::ROWS > 6 } {
+                        match rows {
+                            7 => self.enter::<S, 7, W>(),
+                            8 => self.enter::<S, 8, W>(),
+                            9 => self.enter::<S, 9, W>(),
+                            10 => self.enter::<S, 10, W>(),
+                            11 => self.enter::<S, 11, W>(),
+                            12 => self.enter::<S, 12, W>(),
+                            13 => self.enter::<S, 13, W>(),
+                            _ => self.enter::<S, 14, W>(),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn enter<S: Simd<T>, const R: usize, const W: usize>(&self) {
+        // SAFETY: the caller vouches.
+        unsafe {
+            S::enter(
+                #[inline(always)]
+                || {
+                    let mut sums = [[S::splat(T::zero()); W]; R];
+                    self.fetch::<S, R, W>();
+                    self.begin::<S, R, W>(0..R.min(HALF), &mut sums);
+                    self.begin::<S, R, W>(R.min(HALF)..R, &mut sums);
+                    self.multiply::<S, R, W>(&mut sums);
+                    self.write::<S, R, W>(0..R.min(HALF), &sums);
+                    self.write::<S, R, W>(R.min(HALF)..R, &sums);
+                },
+            );
+        }
+    }
+
+    /// Fetches the rows of y, to be written when the sums are done.
+    #[inline(always)]
+    unsafe fn fetch<S: Simd<T>, const R: usize, const W: usize>(&self) {
+        for i in 0..R {
+            for j in 0..W {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { S::prefetch(self.y.wrapping_add(i * self.y_row + j * S::LANES)) }
+            }
+        }
+    }
+
+    /// Loads what these rows of the sums begin with.
+    #[inline(always)]
+    unsafe fn begin<S: Simd<T>, const R: usize, const W: usize>(
+        &self,
+        rows: Range<usize>,
+        sums: &mut [[S::V; W]; R],
+    ) {
+        for i in rows {
+            for (j, sum) in sums[i].iter_mut().enumerate() {
+                // SAFETY: the caller vouches.
+                unsafe { *sum = S::load(self.first.add(i * self.first_row + j * S::LANES)) }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<S: Simd<T>, const R: usize, const W: usize>(&self, sums: &mut [[S::V; W]; R]) {
+        // SAFETY: the caller vouches; pointers move on after their last use without being followed.
+        unsafe {
+            let mut w = self.w;
+            let mut x = [self.x; POINTERS];
+            for (i, x) in x.iter_mut().enumerate() {
+                *x = self.x.wrapping_add(SHARE * i * self.x_row);
+            }
+            for _ in 0..self.terms {
+                let mut weights = [S::splat(T::zero()); W];
+                for (j, weights) in weights.iter_mut().enumerate() {
+                    *weights = S::load(w.add(j * S::LANES));
+                }
+                self.add_rows::<S, R, W>(0..R.min(HALF), &x, &weights, sums);
+                self.add_rows::<S, R, W>(R.min(HALF)..R, &x, &weights, sums);
+                for x in &mut x {
+                    *x = x.wrapping_add(self.x_term);
+                }
+                w = w.wrapping_add(self.w_term);
+            }
+        }
+    }
+
+    /// Adds to these rows of the sums the products with one row of weights.
+    #[inline(always)]
+    unsafe fn add_rows<S: Simd<T>, const R: usize, const W: usize>(
+        &self,
+        rows: Range<usize>,
+        x: &[*const T; POINTERS],
+        weights: &[S::V; W],
+        sums: &mut [[S::V; W]; R],
+    ) {
+        for i in rows {
+            // SAFETY: the caller vouches.
+            unsafe {
+                let x = S::splat(*x[i / SHARE].add((i % SHARE) * self.x_row));
+                for (sum, &w) in sums[i].iter_mut().zip(weights) {
+                    *sum = S::fma(x, w, *sum);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn write<S: Simd<T>, const R: usize, const W: usize>(
+        &self,
+        rows: Range<usize>,
+        sums: &[[S::V; W]; R],
+    ) {
+        for i in rows {
+            for (j, &sum) in sums[i].iter().enumerate() {
+                // SAFETY: the caller vouches.
+                unsafe { S::store(self.y.add(i * self.y_row + j * S::LANES), sum) }
+            }
+        }
+    }
+}
