@@ -241,7 +241,7 @@ fn as_one(grid: &Grid, count: usize) -> usize {
 /// Whether `new`, which comes later, takes the place of `best`.
 #[inline(always)]
 fn wins<F: Real>(new: F, best: F) -> bool {
-    new > best || new.is_nan()
+    (new > best) | new.is_nan()
 }
 
 #[inline(always)]
@@ -325,16 +325,16 @@ fn starts(len: usize, block: usize) -> impl Iterator<Item = usize> {
     (0..len.div_ceil(block)).map(move |i| (i * block).min(len - block))
 }
 
-/// `B` elements.
+/// `B` elements by value: what is written meanwhile is known not to change them, so that they become vectors.
 #[inline(always)]
-fn block<F: Real, const B: usize>(x: &[F], at: usize) -> [F; B] {
+fn block<T: Copy, const B: usize>(x: &[T], at: usize) -> [T; B] {
     *x[at..].first_chunk().expect("a whole block")
 }
 
-/// `B` elements.
+/// Writes `B` elements.
 #[inline(always)]
-fn block_mut<F: Real, const B: usize>(x: &mut [F], at: usize) -> &mut [F; B] {
-    x[at..].first_chunk_mut().expect("a whole block")
+fn write<T: Copy, const B: usize>(to: &mut [T], at: usize, values: [T; B]) {
+    *to[at..].first_chunk_mut().expect("a whole block") = values;
 }
 
 /// How the buffers hold rows of so many windows: windows of a piece of a row, and rows, of which there are several only
@@ -379,13 +379,15 @@ fn forward_pairs<F: Real>(x: &[F], width: usize, y: &mut [F], codes: &mut [F], o
 #[inline(always)]
 fn larger_row<F: Real, const B: usize>(upper: &[F], lower: &[F], best: &mut [F], below: &mut [F]) {
     for at in starts(best.len(), B) {
-        let (upper, lower) = (&upper[at..at + B], &lower[at..at + B]);
-        let (best, below) = (block_mut::<F, B>(best, at), block_mut::<F, B>(below, at));
+        let (upper, lower) = (block::<F, B>(upper, at), block::<F, B>(lower, at));
+        let (mut larger, mut is_lower) = ([F::zero(); B], [F::zero(); B]);
         for i in 0..B {
             let takes = wins(lower[i], upper[i]);
-            best[i] = if takes { lower[i] } else { upper[i] };
-            below[i] = if takes { F::one() } else { F::zero() };
+            larger[i] = if takes { lower[i] } else { upper[i] };
+            is_lower[i] = if takes { F::one() } else { F::zero() };
         }
+        write(best, at, larger);
+        write(below, at, is_lower);
     }
 }
 
@@ -393,17 +395,19 @@ fn larger_row<F: Real, const B: usize>(upper: &[F], lower: &[F], best: &mut [F],
 #[inline(always)]
 fn larger_columns<F: Real, const B: usize>(best: &[F], below: &[F], y: &mut [F], codes: &mut [F]) {
     let two = F::one() + F::one();
+    let (best, below) = (best.as_chunks().0, below.as_chunks().0);
     for at in starts(y.len(), B) {
-        let (best, below) = (&best[2 * at..2 * (at + B)], &below[2 * at..2 * (at + B)]);
-        let (y, codes) = (block_mut::<F, B>(y, at), block_mut::<F, B>(codes, at));
+        let (best, below) = (block::<[F; 2], B>(best, at), block::<[F; 2], B>(below, at));
+        let (mut larger, mut code) = ([F::zero(); B], [F::zero(); B]);
         for i in 0..B {
-            let (left, right) = (best[2 * i], best[2 * i + 1]);
-            let (left_below, right_below) = (below[2 * i], below[2 * i + 1]);
+            let ([left, right], [left_below, right_below]) = (best[i], below[i]);
             // Of equals the right one is first if it alone lies in the upper row.
             let takes = wins(right, left) | ((right == left) & (right_below < left_below));
-            y[i] = if takes { right } else { left };
-            codes[i] = if takes { two * right_below + F::one() } else { two * left_below };
+            larger[i] = if takes { right } else { left };
+            code[i] = if takes { two * right_below + F::one() } else { two * left_below };
         }
+        write(y, at, larger);
+        write(codes, at, code);
     }
 }
 
@@ -466,14 +470,11 @@ fn backward_pairs<F: Real>(dy: &[F], codes: &[F], dx: &mut [F], width: usize, ou
 /// Each gradient twice, and its code less the column: 0 where it belongs to the upper row, 2 to the lower.
 #[inline(always)]
 fn spread_columns<F: Real, const B: usize>(dy: &[F], codes: &[F], spread: &mut [F], marks: &mut [F]) {
+    let (spread, marks) = (spread.as_chunks_mut().0, marks.as_chunks_mut().0);
     for at in starts(dy.len(), B) {
         let (dy, code) = (block::<F, B>(dy, at), block::<F, B>(codes, at));
-        let mut mark = [[F::zero(); 2]; B];
-        for i in 0..B {
-            mark[i] = [code[i], code[i] - F::one()];
-        }
-        spread.as_chunks_mut().0[at..at + B].copy_from_slice(&dy.map(|dy| [dy, dy]));
-        marks.as_chunks_mut().0[at..at + B].copy_from_slice(&mark);
+        write(spread, at, dy.map(|dy| [dy, dy]));
+        write(marks, at, code.map(|code| [code, code - F::one()]));
     }
 }
 
@@ -488,7 +489,7 @@ fn choose<F: Real, const B: usize>(spread: &[F], marks: &[F], upper: &mut [F], l
             above[i] = if mark[i] == F::zero() { dy[i] } else { F::zero() };
             below[i] = if mark[i] == two { dy[i] } else { F::zero() };
         }
-        *block_mut(upper, at) = above;
-        *block_mut(lower, at) = below;
+        write(upper, at, above);
+        write(lower, at, below);
     }
 }

@@ -216,7 +216,7 @@ impl<F: Real> Pass<'_, F> {
             input: pieces.take(sizes.input),
             y: pieces.take(sizes.y),
             temporary: pieces.take(sizes.temporary),
-            weight: self.weight.buffers(&mut pieces),
+            weight: self.weight.buffers(pieces.take(sizes.weight)),
         };
         let [dz, output_copy, d_output_copy] = [(); 3].map(|()| pieces.take(sizes.dz));
         let mut behind = Behind { dz, output: output_copy, d_output: d_output_copy };
@@ -228,7 +228,11 @@ impl<F: Real> Pass<'_, F> {
         if input.len_of(Axis(0)) == 0 {
             weight_sums.fill(F::zero());
         }
+        let samples = input.len_of(Axis(0));
         for (i, input) in input.outer_iter().enumerate() {
+            let next = (i + 1).min(samples - 1);
+            let upcoming = [output.as_ref(), Some(&d_output)]
+                .map(|y| y.and_then(|y| y.index_axis(Axis(0), next).to_slice()).unwrap_or_default());
             let output = output.as_ref().map(|y| y.index_axis(Axis(0), i));
             let d_output = d_output.index_axis(Axis(0), i);
             let dz = self.dz(output, &d_output, &mut behind);
@@ -236,7 +240,7 @@ impl<F: Real> Pass<'_, F> {
                 self.add_bias(dz, bias_sums);
             }
             let target = d_input.as_mut().map(|dx| dx.index_axis_mut(Axis(0), i));
-            self.sample(input, dz, (target, accumulate), &mut buffers, weight_sums, i > 0);
+            self.sample(input, (dz, upcoming), (target, accumulate), &mut buffers, weight_sums, i > 0);
         }
     }
 
@@ -290,7 +294,7 @@ impl<F: Real> Pass<'_, F> {
     fn sample(
         &self,
         input: ArrayView3<'_, F>,
-        dz: &[F],
+        (dz, upcoming): (&[F], [&[F]; 2]),
         (d_input, accumulate): (Option<ArrayViewMut3<'_, F>>, bool),
         buffers: &mut Buffers<'_, F>,
         weight_sums: &mut [F],
@@ -319,9 +323,9 @@ impl<F: Real> Pass<'_, F> {
         }
         if self.transposed {
             y.iter_mut().zip(&input).for_each(|(to, &from)| *to = from);
-            self.weight.add(&dz_planes, y, weight, weight_sums, add);
+            self.weight.add(&dz_planes, (y, [&[]; 2]), weight, weight_sums, add);
         } else {
-            self.weight.add(&input, dz, weight, weight_sums, add);
+            self.weight.add(&input, (dz, upcoming), weight, weight_sums, add);
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) struct InnerProducts<'a, T> {
     pub(super) dy: &'a [T],
     pub(super) channels: usize,
     pub(super) positions: usize,
+    /// What will be read next and lies as `dy` does, to be fetched meanwhile.
+    pub(super) upcoming: [&'a [T]; 2],
     /// Whether `sums` holds sums already.
     pub(super) accumulate: bool,
     /// A vector for each tap and channel.
@@ -37,6 +39,8 @@ struct Tile<'a, T> {
     taps: &'a [u32],
     whole: &'a InnerProducts<'a, T>,
     dy: *const T,
+    /// What is fetched meanwhile, as far as positions go.
+    upcoming: [*const T; 2],
     sums: *mut T,
 }
 
@@ -55,13 +59,16 @@ impl<T: Real> InnerProducts<'_, T> {
         assert!(self.taps.len() * self.channels * S::LANES <= self.sums.len(), "sums for all taps");
         let sums = self.sums.as_mut_ptr();
         for channels in blocks(self.channels, tile_channels(S::ROWS)) {
-            for taps in even_blocks(self.taps.len(), TAPS) {
+            for (i, taps) in even_blocks(self.taps.len(), TAPS).enumerate() {
                 // SAFETY: the tile lies within what was checked above.
                 unsafe {
+                    // One tile after the other fetches the next of their channels.
+                    let next = (channels.start + i.min(channels.len() - 1)) * self.positions;
                     let tile = Tile {
                         taps: &self.taps[taps.clone()],
                         whole: &self,
                         dy: self.dy.as_ptr().add(channels.start * self.positions),
+                        upcoming: self.upcoming.map(|x| x.get(next..).unwrap_or(self.dy).as_ptr()),
                         sums: sums.add((taps.start * self.channels + channels.start) * S::LANES),
                     };
                     tile.run::<S>(channels.len());
@@ -132,6 +139,7 @@ impl<T: Real> Tile<'_, T> {
             }
             let whole = positions - positions % S::LANES;
             for p in (0..whole).step_by(S::LANES) {
+                self.upcoming.iter().for_each(|x| S::prefetch(x.wrapping_add(p)));
                 let mut dy = [S::splat(T::zero()); C];
                 for (c, dy) in dy.iter_mut().enumerate() {
                     *dy = S::load(self.dy.add(c * positions + p));

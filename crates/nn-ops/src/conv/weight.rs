@@ -114,19 +114,19 @@ impl<'a> WeightGradient<'a> {
         }
     }
 
-    pub(super) fn buffers<'b, F: Real>(&self, pieces: &mut Pieces<'b, F>) -> WeightBuffers<'b, F> {
-        let (size, mut lengths) = (WeightBuffers::<F>::size(&self.g), self.along.buffers(&self.g));
-        let mut pieces = Pieces(pieces.take(size));
-        let [source, rows] = lengths.each_mut().map(|len| pieces.take(*len));
+    /// Cuts up working memory of [that size](WeightBuffers::size).
+    pub(super) fn buffers<'b, F: Real>(&self, room: &'b mut [F]) -> WeightBuffers<'b, F> {
+        let mut pieces = Pieces(room);
+        let [source, rows] = self.along.buffers(&self.g).map(|len| pieces.take(len));
         source.fill(F::zero());
         WeightBuffers { source, rows }
     }
 
-    /// Adds one sample's part to the sums, or begins them with it.
+    /// Adds one sample's part to the sums, or begins them with it. What is `upcoming` will be read after that.
     pub(super) fn add<F: Real>(
         &self,
         x: &ArrayView3<'_, F>,
-        dy: &[F],
+        (dy, upcoming): (&[F], [&[F]; 2]),
         buffers: &mut WeightBuffers<'_, F>,
         sums: &mut [F],
         accumulate: bool,
@@ -158,9 +158,16 @@ impl<'a> WeightGradient<'a> {
                 }
                 Along::Positions(shifted, _) => {
                     let source = &source[group * g.x_channels * shifted.channel()..];
-                    let channels = g.y_channels;
-                    let products =
-                        InnerProducts { taps: self.taps, source, dy, channels, positions, accumulate, sums };
+                    let products = InnerProducts {
+                        taps: self.taps,
+                        source,
+                        dy,
+                        channels: g.y_channels,
+                        positions,
+                        upcoming: upcoming.map(|x| x.get(group * planes..).unwrap_or_default()),
+                        accumulate,
+                        sums,
+                    };
                     run::<F, _>(self.isa, products);
                 }
             }
