@@ -103,15 +103,16 @@ impl<F: Real> Way<'_, F> {
         let at = sizes.first_sample(middle) - samples.start;
         let [left, right] = work.split_at(sizes, groups.len() / 2, at);
         let (left_dx, right_dx) = dx.map(|dx| dx.split_at(Axis(0), at)).unzip();
+        // The last groups come first: what the forward pass left of them may still be in the cache.
         join(
             threads > 1,
-            || self.groups(groups.start..middle, threads / 2, left, left_dx),
             || self.groups(middle..groups.end, threads - threads / 2, right, right_dx),
+            || self.groups(groups.start..middle, threads / 2, left, left_dx),
         );
     }
 
     /// The products of the gradients of a step's sums with the weights of x (0) or of h (1).
-    fn multiply(&self, section: usize, dz: &[F], (y, y_row): (&mut [F], usize), adds: bool) {
+    fn multiply(&self, section: usize, dz: &[F], (y, y_row): (&mut [F], usize), adds: bool, next: [&[F]; 3]) {
         let wide = self.sizes.wide();
         let product = Product {
             section: &self.sections[section],
@@ -122,6 +123,7 @@ impl<F: Real> Way<'_, F> {
             y,
             y_row,
             adds,
+            next,
         };
         product.run(self.isa);
     }
@@ -151,7 +153,7 @@ struct Group<'a, 'w, F: Real> {
     dx: Option<ViewMut<'a, F>>,
 }
 
-impl<F: Real> Group<'_, '_, F> {
+impl<'a, F: Real> Group<'a, '_, F> {
     fn run(mut self) {
         self.begin();
         let Sizes { time, .. } = self.way.sizes;
@@ -254,10 +256,26 @@ impl<F: Real> Group<'_, '_, F> {
             self.work.dh.fill(F::zero());
             self.work.dc.fill(F::zero());
         } else if is_active && (s > 0 || self.way.wants_initial) {
-            let kept = self.kept(s);
+            let (kept, next) = (self.kept(s), self.next(s));
             let Backward { dz, dh, .. } = &mut self.work;
-            self.way.multiply(1, &dz[kept], (dh, sizes.units()), adds);
+            self.way.multiply(1, &dz[kept], (dh, sizes.units()), adds, next);
         }
+    }
+
+    /// What the step before step `s` will read.
+    fn next(&self, s: usize) -> [&'a [F]; 3] {
+        let Way { sizes, saved, .. } = self.way;
+        let part = |buffer, rows, s: usize, width| {
+            let of_step = self.samples.len() * width;
+            &self.saved(buffer, rows, s, width)[..of_step]
+        };
+        let (before, time) = (s.saturating_sub(1), sizes.time);
+        let of_h = if sizes.cell.works_in_place() { s } else { before };
+        [
+            part(saved.gates, time, before, sizes.kept()),
+            part(saved.xh, time, of_h, sizes.row()),
+            part(saved.c, time + 1, before, sizes.units_of_c()),
+        ]
     }
 
     /// The gradients of the sums of step `s` for some of the samples, and of c before it.
@@ -297,7 +315,7 @@ impl<F: Real> Group<'_, '_, F> {
         let (sizes, kept) = (&self.way.sizes, self.kept(s));
         let Some(target) = &mut self.dx else { return };
         let Backward { dz, dx, .. } = &mut self.work;
-        self.way.multiply(0, &dz[kept], (dx, sizes.x_width()), false);
+        self.way.multiply(0, &dz[kept], (dx, sizes.x_width()), false, [&[]; 3]);
         let from = columns(dx, sizes.x_width(), 0..sizes.features);
         let mut target = target.index_axis_mut(Axis(1), t);
         if self.way.accumulates {

@@ -178,6 +178,7 @@ impl<F: Real> Group<'_, '_, F> {
                     y: &mut *sums,
                     y_row: width,
                     adds: false,
+                    next: [&[]; 3],
                 };
                 product.run(*isa);
             }

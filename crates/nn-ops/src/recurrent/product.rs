@@ -25,6 +25,9 @@ const POINTERS: usize = 5;
 /// Rows that the loops over a tile's rows take at a time: short enough for the compiler to unroll them.
 const HALF: usize = 7;
 
+/// Terms after which more of what will be read next is fetched.
+const BLOCK: usize = 16;
+
 /// Sums that are over the same terms, and their weights.
 ///
 /// For each panel there is a row of what the sums begin with, then a row for each term.
@@ -107,6 +110,8 @@ pub(super) struct Product<'a, T> {
     pub(super) y_row: usize,
     /// Whether the sums begin with what is in y.
     pub(super) adds: bool,
+    /// What will be read next, and is fetched into the second cache meanwhile.
+    pub(super) next: [&'a [T]; 3],
 }
 
 impl<T: Real> Product<'_, T> {
@@ -136,6 +141,7 @@ impl<T: Real> Product<'_, T> {
             y: self.y[sums.start..].as_mut_ptr(),
             y_row: self.y_row,
             adds: self.adds,
+            next: self.next,
         };
         // SAFETY: the lengths have been compared; `isa` is a set that the machine has.
         unsafe { start(isa, &panels) }
@@ -183,6 +189,7 @@ impl<T: Real> Outer<'_, T> {
             y: self.y.as_mut_ptr(),
             y_row: width,
             adds: true,
+            next: [&[]; 3],
         };
         // SAFETY: the lengths have been compared; `isa` is a set that the machine has.
         unsafe { start(isa, &panels) }
@@ -190,7 +197,7 @@ impl<T: Real> Outer<'_, T> {
 }
 
 /// Panel after panel of y[i, j] ← first[i, j] + Σₖ x[i, k]·w[k, j].
-struct Panels<T> {
+struct Panels<'a, T> {
     rows: usize,
     /// Elements of a row of y: whole vectors.
     width: usize,
@@ -205,27 +212,29 @@ struct Panels<T> {
     y_row: usize,
     /// Whether the sums begin with what is in y.
     adds: bool,
+    /// What is fetched meanwhile.
+    next: [&'a [T]; 3],
 }
 
 /// Chooses the scalar.
 ///
 /// # Safety
 /// The machine must have the instruction set, and the pointers must be valid for the shapes.
-unsafe fn start<F: Real>(isa: Isa, panels: &Panels<F>) {
+unsafe fn start<F: Real>(isa: Isa, panels: &Panels<'_, F>) {
     let panels = std::ptr::from_ref(panels);
     // SAFETY: `F` is the type that the pointer is cast to; all else as the caller vouches.
     unsafe {
         if TypeId::of::<F>() == TypeId::of::<f32>() {
-            start_real(isa, &*panels.cast::<Panels<f32>>());
+            start_real(isa, &*panels.cast::<Panels<'_, f32>>());
         } else {
-            start_real(isa, &*panels.cast::<Panels<f64>>());
+            start_real(isa, &*panels.cast::<Panels<'_, f64>>());
         }
     }
 }
 
 /// Chooses the instruction set.
 #[cfg(target_arch = "x86_64")]
-unsafe fn start_real<T: Real + MulAdd>(isa: Isa, panels: &Panels<T>)
+unsafe fn start_real<T: Real + MulAdd>(isa: Isa, panels: &Panels<'_, T>)
 where
     Avx512: Simd<T>,
     Avx2: Simd<T>,
@@ -242,13 +251,17 @@ where
 
 /// There is but the portable version.
 #[cfg(not(target_arch = "x86_64"))]
-unsafe fn start_real<T: Real + MulAdd>(_: Isa, panels: &Panels<T>) {
+unsafe fn start_real<T: Real + MulAdd>(_: Isa, panels: &Panels<'_, T>) {
     // SAFETY: the portable version runs everywhere; all else as the caller vouches.
     unsafe { panels.run::<Portable>() }
 }
 
-impl<T: Real> Panels<T> {
+impl<T: Real> Panels<'_, T> {
     unsafe fn run<S: Simd<T>>(&self) {
+        let tiles = self.rows.div_ceil(S::ROWS);
+        let share = self.width.div_ceil(2 * S::LANES) * tiles * self.terms.div_ceil(BLOCK);
+        let mut next = self.next.map(<[T]>::as_ptr);
+        let lines = self.next.map(|next| next.len().div_ceil(line::<T>()).div_ceil(share.max(1)));
         for start in (0..self.width).step_by(2 * S::LANES) {
             let vectors = (self.width - start).div_ceil(S::LANES).min(2);
             // SAFETY: as the caller of `start` vouches.
@@ -263,16 +276,43 @@ impl<T: Real> Panels<T> {
                 };
                 let (first, first_row) = if self.adds { (y.cast_const(), self.y_row) } else { (first, 0) };
                 let Panels { terms, x, x_row, x_term, y_row, .. } = *self;
-                let tile = Tile { terms, x, x_row, x_term, w, w_term, first, first_row, y, y_row };
-                tile.rows::<S>(self.rows, vectors);
+                for i in 0..tiles {
+                    let rows = self.rows * i / tiles..self.rows * (i + 1) / tiles;
+                    let tile = Tile {
+                        terms,
+                        x: x.wrapping_add(rows.start * x_row),
+                        x_row,
+                        x_term,
+                        w,
+                        w_term,
+                        first: first.add(rows.start * first_row),
+                        first_row,
+                        y: y.add(rows.start * y_row),
+                        y_row,
+                        next,
+                        lines,
+                    };
+                    if vectors == 2 {
+                        tile.of_width::<S, 2>(rows.len());
+                    } else {
+                        tile.of_width::<S, 1>(rows.len());
+                    }
+                    for (next, lines) in next.iter_mut().zip(lines) {
+                        *next = next.wrapping_add(terms.div_ceil(BLOCK) * lines * line::<T>());
+                    }
+                }
             }
         }
     }
 }
 
+/// Elements of a cache line.
+const fn line<T>() -> usize {
+    64 / size_of::<T>()
+}
+
 /// y[i, j] ← first[i, j] + Σₖ x[i, k]·w[k, j] in registers, for one or two vectors of j; each with a distance of its rows,
 /// or of its terms.
-#[derive(Clone, Copy)]
 struct Tile<T> {
     terms: usize,
     x: *const T,
@@ -284,32 +324,12 @@ struct Tile<T> {
     first_row: usize,
     y: *mut T,
     y_row: usize,
+    /// What is fetched meanwhile, so many lines at each block of terms.
+    next: [*const T; 3],
+    lines: [usize; 3],
 }
 
 impl<T: Real> Tile<T> {
-    /// Divides so many rows into tiles.
-    #[inline(always)]
-    unsafe fn rows<S: Simd<T>>(self, rows: usize, vectors: usize) {
-        let tiles = rows.div_ceil(S::ROWS);
-        for i in 0..tiles {
-            let (start, end) = (rows * i / tiles, rows * (i + 1) / tiles);
-            // SAFETY: the caller vouches for all rows.
-            unsafe {
-                let tile = Tile {
-                    x: self.x.wrapping_add(start * self.x_row),
-                    first: self.first.add(start * self.first_row),
-                    y: self.y.add(start * self.y_row),
-                    ..self
-                };
-                if vectors == 2 {
-                    tile.of_width::<S, 2>(end - start);
-                } else {
-                    tile.of_width::<S, 1>(end - start);
-                }
-            }
-        }
-    }
-
     #[inline(always)]
     unsafe fn of_width<S: Simd<T>, const W: usize>(&self, rows: usize) {
         // SAFETY: the caller vouches.
@@ -347,7 +367,9 @@ impl<T: Real> Tile<T> {
                 #[inline(always)]
                 || {
                     let mut sums = [[S::splat(T::zero()); W]; R];
-                    self.fetch::<S, R, W>();
+                    if self.first_row == 0 {
+                        self.fetch::<S, R, W>();
+                    }
                     self.begin::<S, R, W>(0..R.min(HALF), &mut sums);
                     self.begin::<S, R, W>(R.min(HALF)..R, &mut sums);
                     self.multiply::<S, R, W>(&mut sums);
@@ -393,17 +415,33 @@ impl<T: Real> Tile<T> {
             for (i, x) in x.iter_mut().enumerate() {
                 *x = self.x.wrapping_add(SHARE * i * self.x_row);
             }
-            for _ in 0..self.terms {
-                let mut weights = [S::splat(T::zero()); W];
-                for (j, weights) in weights.iter_mut().enumerate() {
-                    *weights = S::load(w.add(j * S::LANES));
+            let mut next = self.next;
+            for block in (0..self.terms).step_by(BLOCK) {
+                self.fetch_next::<S>(&mut next);
+                for _ in block..self.terms.min(block + BLOCK) {
+                    let mut weights = [S::splat(T::zero()); W];
+                    for (j, weights) in weights.iter_mut().enumerate() {
+                        *weights = S::load(w.add(j * S::LANES));
+                    }
+                    self.add_rows::<S, R, W>(0..R.min(HALF), &x, &weights, sums);
+                    self.add_rows::<S, R, W>(R.min(HALF)..R, &x, &weights, sums);
+                    for x in &mut x {
+                        *x = x.wrapping_add(self.x_term);
+                    }
+                    w = w.wrapping_add(self.w_term);
                 }
-                self.add_rows::<S, R, W>(0..R.min(HALF), &x, &weights, sums);
-                self.add_rows::<S, R, W>(R.min(HALF)..R, &x, &weights, sums);
-                for x in &mut x {
-                    *x = x.wrapping_add(self.x_term);
-                }
-                w = w.wrapping_add(self.w_term);
+            }
+        }
+    }
+
+    /// Fetches some lines of what will be read next.
+    #[inline(always)]
+    unsafe fn fetch_next<S: Simd<T>>(&self, next: &mut [*const T; 3]) {
+        for (next, lines) in next.iter_mut().zip(self.lines) {
+            for _ in 0..lines {
+                // SAFETY: the caller vouches for the instruction set.
+                unsafe { S::prefetch(*next) }
+                *next = next.wrapping_add(line::<T>());
             }
         }
     }
