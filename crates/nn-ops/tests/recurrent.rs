@@ -239,18 +239,20 @@ fn gradients_of_wide_layers_are_differences() {
     let wide =
         [(Cell::Lstm, [30, 3, 40, 180]), (Cell::Gru, [17, 2, 33, 210]), (Cell::Tanh, [16, 2, 20, 360])];
     for (cell, [batch, time, features, hidden]) in grouped.chain(wide) {
-        let layer = Recurrent { has_initial: true, ..Recurrent::new(cell) };
+        let layer = Recurrent { has_initial: true, has_lengths: true, ..Recurrent::new(cell) };
         let rows = cell.gates() * hidden;
         let state = if cell.has_c() { 2 * hidden } else { hidden };
         let shapes: [&[usize]; 6] =
             [&[batch, time, features], &[rows, features], &[rows, hidden], &[rows], &[rows], &[batch, state]];
         let scale = 1.0 / (hidden as f64).sqrt();
-        let inputs: Vec<_> = shapes.iter().enumerate().map(|(i, shape)| numbers(shape, i) * scale).collect();
+        let mut inputs: Vec<_> =
+            shapes.iter().enumerate().map(|(i, shape)| numbers(shape, i) * scale).collect();
+        inputs.push(ArrayD::from_shape_fn(IxDyn(&[batch]), |i| (1 + i[0] % time) as f64));
         let views: Vec<_> = inputs.iter().map(|x| x.view()).collect();
         let mut at = evaluate(&layer, &Step::default(), &views).unwrap();
         let dy = numbers(at.output.shape(), 9);
         let gradients = at.backward(&layer, &Step::default(), &views, dy.view());
-        for (i, gradient) in gradients.iter().enumerate() {
+        for (i, gradient) in gradients[..6].iter().enumerate() {
             let direction = numbers(shapes[i], 20 + i);
             let side = |distance: f64| {
                 let mut moved = inputs.clone();

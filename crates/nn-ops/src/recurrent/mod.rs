@@ -170,12 +170,9 @@ impl Recurrent {
     }
 }
 
-/// Multiplications of a pass from which on the samples are worth a second thread.
-const PARALLEL: usize = 1 << 22;
-
 /// The number of threads among which the samples are divided.
 fn threads(sizes: &Sizes) -> usize {
-    if sizes.flops() < 2 * PARALLEL { 1 } else { rayon::current_num_threads() }
+    if sizes.is_shared() { rayon::current_num_threads() } else { 1 }
 }
 
 impl<F: Real> Body<F> for Recurrent {

@@ -20,6 +20,8 @@ const GROUP: usize = 28;
 const GROUPS: usize = 16;
 /// Rows, of all samples of some steps, that add to the gradients of the weights together: few enough for the caches.
 const CHUNK: usize = 160;
+/// Multiplications of a pass from which on it is worth a second thread.
+const PARALLEL: usize = 1 << 22;
 /// Elements of the gradients of the weights up to which that is done: such as fit the second cache.
 const CACHED: usize = 1 << 17;
 
@@ -122,9 +124,15 @@ impl Sizes {
         if self.cell.has_c() { self.units() } else { 0 }
     }
 
-    /// The number of groups: a function of the batch alone, and even where there are several, for two threads.
+    /// The number of groups: a function of the sizes alone, and even where several threads share them.
     pub(super) fn groups(&self) -> usize {
-        if self.batch <= GROUP / 2 { 1 } else { self.batch.div_ceil(GROUP).min(GROUPS).next_multiple_of(2) }
+        let groups = self.batch.div_ceil(GROUP).clamp(1, GROUPS);
+        if self.is_shared() && self.batch > GROUP / 2 { groups.next_multiple_of(2) } else { groups }
+    }
+
+    /// Whether the samples are worth a second thread.
+    pub(super) fn is_shared(&self) -> bool {
+        self.flops() >= 2 * PARALLEL
     }
 
     /// Steps whose gradients are kept: few, if each group of samples adds them to gradients of the weights of its own
