@@ -131,7 +131,15 @@ fn forward<F: Real>(grid: Grid, include: bool, x: &View<'_, F>, y: ViewMut<'_, F
     each_plane((x, &[]), (y, &mut []), false, memory.scratch, &|count, x, y, _| {
         dispatch(
             #[inline(always)]
-            || one_by_one(count, x, y, |[x, _], [y, _]| forward_plane(&grid, include, x, y)),
+            || {
+                one_by_one(
+                    count,
+                    x,
+                    y,
+                    #[inline(always)]
+                    |[x, _], [y, _]| forward_plane(&grid, include, x, y),
+                );
+            },
         );
     });
 }
@@ -149,9 +157,13 @@ fn backward<F: Real>(
         dispatch(
             #[inline(always)]
             || {
-                one_by_one(count, dy, dx, |[dy, _], [dx, _]| {
-                    backward_plane(&grid, include, dy, dx, accumulate)
-                })
+                one_by_one(
+                    count,
+                    dy,
+                    dx,
+                    #[inline(always)]
+                    |[dy, _], [dx, _]| backward_plane(&grid, include, dy, dx, accumulate),
+                );
             },
         );
     });

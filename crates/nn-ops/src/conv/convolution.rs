@@ -19,7 +19,8 @@ use crate::operation::Body;
 /// ([`Activation::derivative_reads_output`]); record the others as an operation of their own.
 ///
 /// Nothing is unrolled into columns: the innermost loops read each sample, with zeros around it, at an offset for each
-/// weight. Samples are computed apart; what is summed over samples is summed over a fixed partition of them.
+/// weight; only the gradient of a weight with few channels reads a copy of the sample for each column of the kernel.
+/// Samples are computed apart; what is summed over samples is summed over a fixed partition of them.
 ///
 /// ```
 /// use ndarray::array;

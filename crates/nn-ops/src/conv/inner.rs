@@ -134,7 +134,7 @@ impl<T: Real> Tile<'_, T> {
                 }
             }
             let mut x = [self.whole.source.as_ptr(); K];
-            for (x, &tap) in x.iter_mut().zip(self.taps) {
+            for (x, tap) in x.iter_mut().zip(*self.taps.as_ptr().cast::<[u32; K]>()) {
                 *x = x.add(tap as usize);
             }
             let whole = positions - positions % S::LANES;

@@ -149,7 +149,7 @@ impl<T: Real> Tile<'_, T> {
             let [rows, cols] = self.whole.positions;
             // The taps stay where they are, and one pointer moves: nothing is to be computed for each row.
             let mut taps = [0; K];
-            for (to, &tap) in taps.iter_mut().zip(self.taps) {
+            for (to, tap) in taps.iter_mut().zip(*self.taps.as_ptr().cast::<[u32; K]>()) {
                 *to = tap as usize;
             }
             let mut dy = self.dy;

@@ -148,9 +148,13 @@ impl<T: Real> Tile<'_, T> {
             S::enter(
                 #[inline(always)]
                 || {
-                    self.fetch::<S, C>();
-                    let sums = self.multiply::<S, C, W>();
-                    self.write::<S, C, W>(&sums);
+                    // Of known length, which leaves loops without ends to look for.
+                    let Vectors { from, to, lanes } = self.vectors;
+                    let known = |list: &[u32]| *list.as_ptr().cast::<[u32; W]>();
+                    let (from, to, lanes) = (known(from), known(to), known(lanes));
+                    self.fetch::<S, C, W>(&to);
+                    let sums = self.multiply::<S, C, W>(&from);
+                    self.write::<S, C, W>(&sums, &to, &lanes);
                 },
             );
         }
@@ -158,9 +162,9 @@ impl<T: Real> Tile<'_, T> {
 
     /// Fetches what will be written when the sums are done.
     #[inline(always)]
-    unsafe fn fetch<S: Simd<T>, const C: usize>(&self) {
+    unsafe fn fetch<S: Simd<T>, const C: usize, const W: usize>(&self, to: &[u32; W]) {
         for c in 0..C {
-            for &to in self.vectors.to {
+            for &to in to {
                 // SAFETY: the caller vouches for the instruction set.
                 unsafe { S::prefetch(self.target.wrapping_add(c * self.plane + to as usize)) }
             }
@@ -168,7 +172,7 @@ impl<T: Real> Tile<'_, T> {
     }
 
     #[inline(always)]
-    unsafe fn multiply<S: Simd<T>, const C: usize, const W: usize>(&self) -> [[S::V; W]; C] {
+    unsafe fn multiply<S: Simd<T>, const C: usize, const W: usize>(&self, at: &[u32; W]) -> [[S::V; W]; C] {
         // SAFETY: the caller vouches.
         unsafe {
             let mut sums = [[S::splat(T::zero()); W]; C];
@@ -178,7 +182,7 @@ impl<T: Real> Tile<'_, T> {
                 }
             }
             let mut from = [self.source; W];
-            for (from, &at) in from.iter_mut().zip(self.vectors.from) {
+            for (from, &at) in from.iter_mut().zip(at) {
                 *from = from.add(at as usize);
             }
             let mut weights = self.weights;
@@ -200,17 +204,22 @@ impl<T: Real> Tile<'_, T> {
     }
 
     #[inline(always)]
-    unsafe fn write<S: Simd<T>, const C: usize, const W: usize>(&self, sums: &[[S::V; W]; C]) {
-        for j in 0..W {
-            let (to, lanes) = (self.vectors.to[j] as usize, self.vectors.lanes[j]);
-            let count = lanes.count_ones() as usize;
+    unsafe fn write<S: Simd<T>, const C: usize, const W: usize>(
+        &self,
+        sums: &[[S::V; W]; C],
+        to: &[u32; W],
+        lanes: &[u32; W],
+    ) {
+        for (j, (&to, &lanes)) in to.iter().zip(lanes).enumerate() {
+            // As many lanes as there are if they are the first ones.
+            let count = lanes.trailing_ones() as usize;
             for (c, sums) in sums.iter().enumerate() {
                 // SAFETY: the caller vouches.
                 unsafe {
-                    let to = self.target.add(c * self.plane + to);
+                    let to = self.target.add(c * self.plane + to as usize);
                     if count == S::LANES {
                         S::store(to, sums[j]);
-                    } else if lanes & (lanes + 1) == 0 {
+                    } else if lanes >> count == 0 {
                         S::store_first(to, sums[j], count);
                     } else {
                         S::store_chosen(to, sums[j], lanes);

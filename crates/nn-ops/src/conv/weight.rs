@@ -13,6 +13,8 @@ use super::shifted::Shifted;
 use super::window::Window;
 use crate::simd::Isa;
 
+/// The most elements of the copies of a group that are read again and again: more would not stay in the cache.
+const COPIES: usize = 1 << 16;
 /// Lanes that a vector may have.
 const LANES: [usize; 3] = [4, 8, 16];
 
@@ -31,8 +33,9 @@ impl Along {
         let width = g.y_channels.next_multiple_of(lanes);
         // In products of one lane; reading and writing the sums of a tile takes as long as some more.
         let positions = g.y_channels * (g.y_plane().next_multiple_of(lanes) + 3 * lanes);
-        if positions < width * g.y_plane() {
-            Along::Positions(Shifted::new(g), lanes)
+        let shifted = Shifted::new(g);
+        if positions < width * g.y_plane() && g.x_channels * shifted.channel() <= COPIES {
+            Along::Positions(shifted, lanes)
         } else {
             Along::Channels(window(g, false), width)
         }
