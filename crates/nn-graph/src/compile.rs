@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ndarray::IxDyn;
 use nn_core::{AlignedVec, Mode, Real, shape};
+use nn_ops::Layout;
 
 use crate::fuse::fuse;
 use crate::graph::{Applied, Kind, Node, Recording, Source};
@@ -355,7 +355,7 @@ impl<F: Real> Compiler<F> {
     fn spot(&self, node: usize, places: &[Option<Place>]) -> Spot {
         let Home { root, dim, axes } = &self.homes[node];
         let place = places[*root].clone().expect("everything that is read has a place");
-        Spot { place, len: shape::size(dim), dim: IxDyn(dim), axes: axes.as_ref().map(|axes| IxDyn(axes)) }
+        Spot { place, layout: Layout::new(dim, axes.as_deref()) }
     }
 
     fn backward(
@@ -375,7 +375,7 @@ impl<F: Real> Compiler<F> {
                     Some(want) => {
                         let shape = &self.nodes[input].shape;
                         let place = Place::Slot(of_want[want]);
-                        let between = Spot { place, len: shape::size(shape), dim: IxDyn(shape), axes: None };
+                        let between = Spot { place, layout: Layout::new(shape, None) };
                         Target { spot: between, write, add_to: Some(spot) }
                     }
                 }

@@ -3,8 +3,8 @@
 use std::mem;
 use std::ops::Range;
 
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 use nn_core::{AlignedVec, Real, View, ViewMut};
+use nn_ops::Layout;
 
 use crate::plan::Input;
 
@@ -19,32 +19,20 @@ pub(crate) enum Place {
     Constant(usize),
 }
 
-/// A value or gradient: a buffer, the shape of its elements there, and the order in which its axes are read.
+/// A value or gradient: a buffer, and where its elements lie there.
 #[derive(Clone, Debug)]
 pub(crate) struct Spot {
     pub(crate) place: Place,
-    pub(crate) len: usize,
-    pub(crate) dim: IxDyn,
-    pub(crate) axes: Option<IxDyn>,
+    pub(crate) layout: Layout,
 }
-
-const FITS: &str = "buffers are laid out for the shapes of the plan";
 
 impl Spot {
     pub(crate) fn view_of<'a, F: Real>(&self, data: &'a [F]) -> View<'a, F> {
-        let view = ArrayViewD::from_shape(self.dim.clone(), &data[..self.len]).expect(FITS);
-        match &self.axes {
-            None => view,
-            Some(axes) => view.permuted_axes(axes.clone()),
-        }
+        self.layout.view(data)
     }
 
     pub(crate) fn view_mut_of<'a, F: Real>(&self, data: &'a mut [F]) -> ViewMut<'a, F> {
-        let view = ArrayViewMutD::from_shape(self.dim.clone(), &mut data[..self.len]).expect(FITS);
-        match &self.axes {
-            None => view,
-            Some(axes) => view.permuted_axes(axes.clone()),
-        }
+        self.layout.view_mut(data)
     }
 
     pub(crate) fn view<'a, F: Real>(&self, buffers: &Buffers<'a, F>) -> View<'a, F> {

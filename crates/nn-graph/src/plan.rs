@@ -4,7 +4,6 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::Dimension;
 use nn_core::{AlignedVec, Arena, Grad, Io, Memory, Mode, Op, ParamLayout, Real, Step, View, ViewMut};
 
 use crate::place::{Buffers, Place, Room, Spot, cut, put_back, take};
@@ -93,7 +92,7 @@ pub(crate) struct Input<F> {
 
 impl<F: Real> Input<F> {
     fn check_shape(&self, value: &View<'_, F>) -> Result<(), RunError> {
-        let expected = self.spot.dim.slice();
+        let expected = self.spot.layout.shape();
         if expected == value.shape() {
             return Ok(());
         }
@@ -191,7 +190,7 @@ impl<F: Real> Plan<F> {
 
     /// The placeholders with their shapes.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
-        self.inputs.iter().map(|input| (input.name.as_str(), input.spot.dim.slice()))
+        self.inputs.iter().map(|input| (input.name.as_str(), input.spot.layout.shape()))
     }
 
     /// The buffer of a placeholder, to be written before a replay; it keeps what was written until it is written
@@ -446,7 +445,7 @@ impl<F: Real> Plan<F> {
         let Plan { instructions, inputs: placeholders, slots, constants, work, .. } = self;
         let Instruction { op, inputs, output, saved, scratch, path, .. } = &instructions[i];
         let Place::Slot(slot) = output.place else { unreachable!("operations write into slots") };
-        let output_room = Some(Room { slot, len: output.len });
+        let output_room = Some(Room { slot, len: output.layout.len() });
         let mut output_buffer = take(slots, output_room);
         let mut saved_buffer = take(slots, *saved);
         let mut scratch_buffer = take(slots, *scratch);

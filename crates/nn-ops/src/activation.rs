@@ -2,11 +2,11 @@
 
 use nn_core::{Grad, Io, Memory, Outline, RangeError, Real, ShapeError, Step, View, ViewMut, check_range};
 
-use crate::kernel::{map_grad_rows, map_rows};
+use crate::kernel::{map, map_grad_rows, map_rows};
 use crate::operation::Body;
 use crate::shapes::elementwise;
 use crate::simd::dispatch;
-use crate::slices::add_into;
+use crate::slices::join;
 
 /// An activation function, applied to each element.
 ///
@@ -61,7 +61,7 @@ pub enum Activation {
     Silu,
     /// ln(1 + eˣ); x itself above 20, as in PyTorch.
     Softplus,
-    /// σ(x) = 1/(1 + e⁻ˣ).
+    /// σ(x) = 1/(1 + e⁻ˣ); 0 where that is below the least normal number.
     Sigmoid,
     /// tanh x.
     Tanh,
@@ -138,8 +138,18 @@ impl Activation {
     pub fn activate_rows<F: Real>(&self, rows: &mut [F], bias: Option<&[F]>, width: usize) {
         check_rows(self.name(), rows.len(), bias.map(<[F]>::len), width);
         if !rows.is_empty() {
-            self.apply(Rows { rows, bias });
+            self.activate_parts(rows, bias, width);
         }
+    }
+
+    /// As [`activate_rows`](Self::activate_rows), many rows divided among threads.
+    fn activate_parts<F: Real>(&self, rows: &mut [F], bias: Option<&[F]>, width: usize) {
+        let middle = rows.len() / width / 2 * width;
+        if rows.len() < PARALLEL_ROWS || middle == 0 || rayon::current_num_threads() == 1 {
+            return self.apply(Rows { rows, bias });
+        }
+        let (first, second) = rows.split_at_mut(middle);
+        join(true, || self.activate_parts(first, bias, width), || self.activate_parts(second, bias, width));
     }
 
     /// dz = dy·act′ over contiguous rows of `width` elements, and d_bias += the column sums of dz, in one pass.
@@ -208,7 +218,7 @@ impl Activation {
                     },
                 );
             }
-            Activation::Sigmoid => rows.run(F::sigmoid),
+            Activation::Sigmoid => rows.run(sigmoid),
             Activation::Tanh => rows.run(F::tanh),
         }
     }
@@ -304,6 +314,14 @@ fn exponential_back<F: Real>(a: F, b: F) -> impl Fn(F, F) -> F {
     move |y, d| if y > F::zero() { d * a } else { d * (y + b) }
 }
 
+/// [`Real::sigmoid`] by the fast exponential: 0 where eˣ is below the least normal number.
+#[inline(always)]
+fn sigmoid<F: Real>(x: F) -> F {
+    let t = (-x.abs()).exp_nonpositive();
+    let above = if x < F::zero() { t } else { F::one() };
+    above / (F::one() + t)
+}
+
 /// √(2/π).
 #[inline(always)]
 fn gelu_scale<F: Real>() -> F {
@@ -331,6 +349,10 @@ impl<F: Real> Body<F> for Activation {
     }
 
     fn forward(&self, _: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {
+        if *self == Activation::Relu {
+            let zero = F::zero();
+            return map([&inputs[0]], output, move |[x]| if x < zero { zero } else { x });
+        }
         map_rows([&inputs[0]], output, &|[x], y| {
             for (x, y) in x.chunks(CHUNK).zip(y.chunks_mut(CHUNK)) {
                 y.copy_from_slice(x);
@@ -382,8 +404,11 @@ fn stretch(width: usize, rows: usize) -> usize {
     rows.min(times * width)
 }
 
-/// Elements that are copied before the function is applied to them in place: few enough to stay in the cache.
-const CHUNK: usize = 8192;
+/// Elements of rows above which work is divided among threads.
+const PARALLEL_ROWS: usize = 1 << 16;
+
+/// Elements that are copied before the function is applied to them in place: few enough to stay in the first cache.
+const CHUNK: usize = 4096;
 
 /// Rows in which a function is to be applied, with what is added before.
 struct Rows<'a, F> {
@@ -402,7 +427,7 @@ impl<F: Real> Rows<'_, F> {
             Some(bias) if bias.len() > REPEATED => bias,
             Some(bias) => {
                 let len = stretch(bias.len(), rows.len());
-                repeated[..len].chunks_exact_mut(bias.len()).for_each(|copy| copy.copy_from_slice(bias));
+                repeat(bias, &mut repeated[..len]);
                 &repeated[..len]
             }
         };
@@ -419,6 +444,17 @@ impl<F: Real> Rows<'_, F> {
     }
 }
 
+/// Fills the buffer, whose length is a multiple of that of `part`, with copies of it.
+fn repeat<F: Copy>(part: &[F], buffer: &mut [F]) {
+    buffer[..part.len()].copy_from_slice(part);
+    let mut filled = part.len();
+    while filled < buffer.len() {
+        let more = filled.min(buffer.len() - filled);
+        buffer.copy_within(..more, filled);
+        filled += more;
+    }
+}
+
 /// Rows of gradients that are to be taken back through a function, and where their columns are summed.
 struct GradRows<'a, F> {
     kept: &'a [F],
@@ -431,31 +467,72 @@ impl<F: Real> GradRows<'_, F> {
     /// `dz = f(kept, dy)`, and `d_bias += dz`, row by row.
     fn run(self, f: impl Fn(F, F) -> F) {
         let GradRows { kept, dy, dz, d_bias } = self;
-        let mut repeated = [F::zero(); REPEATED];
-        let (sums, narrow) = match d_bias {
-            None => (&mut repeated[..], None),
-            Some(d_bias) if d_bias.len() > REPEATED => (d_bias, None),
-            Some(d_bias) => (&mut repeated[..stretch(d_bias.len(), dz.len())], Some(d_bias)),
-        };
+        match d_bias {
+            None => dispatch(
+                #[inline(always)]
+                move || {
+                    let (kept, dy) = (&kept[..dz.len()], &dy[..dz.len()]);
+                    for (i, dz) in dz.iter_mut().enumerate() {
+                        *dz = f(kept[i], dy[i]);
+                    }
+                },
+            ),
+            Some(d_bias) => add_columns(dz.len(), d_bias, |sums| {
+                let width = sums.len();
+                dispatch(
+                    #[inline(always)]
+                    move || {
+                        for (i, dz) in dz.chunks_mut(width).enumerate() {
+                            let len = dz.len();
+                            let (kept, dy) = (&kept[i * width..][..len], &dy[i * width..][..len]);
+                            let sums = &mut sums[..len];
+                            for j in 0..len {
+                                let d = f(kept[j], dy[j]);
+                                dz[j] = d;
+                                sums[j] += d;
+                            }
+                        }
+                    },
+                );
+            }),
+        }
+    }
+}
+
+/// Lets `add` add `len` elements of rows to the sums of their columns: those it is given are as many as `sums`, or
+/// several times as many where these are few, and each element i of the rows belongs to the sum at i modulo their number.
+#[inline(always)]
+fn add_columns<F: Real>(len: usize, sums: &mut [F], add: impl FnOnce(&mut [F])) {
+    if sums.len() > REPEATED {
+        return add(sums);
+    }
+    let mut repeated = [F::zero(); REPEATED];
+    let repeated = &mut repeated[..stretch(sums.len(), len)];
+    add(repeated);
+    dispatch(
+        #[inline(always)]
+        move || {
+            for part in repeated.chunks_exact(sums.len()) {
+                sums.iter_mut().zip(part).for_each(|(sum, &x)| *sum += x);
+            }
+        },
+    );
+}
+
+/// `sums +=` the sums of the columns of contiguous rows, in the order of [`Activation::backward_rows`].
+pub(crate) fn add_column_sums<F: Real>(rows: &[F], sums: &mut [F]) {
+    if rows.is_empty() {
+        return;
+    }
+    add_columns(rows.len(), sums, |sums| {
         let width = sums.len();
-        let columns = &mut *sums;
         dispatch(
             #[inline(always)]
             move || {
-                for (i, dz) in dz.chunks_mut(width).enumerate() {
-                    let len = dz.len();
-                    let (kept, dy) = (&kept[i * width..][..len], &dy[i * width..][..len]);
-                    let sums = &mut columns[..len];
-                    for j in 0..len {
-                        let d = f(kept[j], dy[j]);
-                        dz[j] = d;
-                        sums[j] += d;
-                    }
+                for row in rows.chunks(width) {
+                    sums.iter_mut().zip(row).for_each(|(sum, &d)| *sum += d);
                 }
             },
         );
-        if let Some(d_bias) = narrow {
-            sums.chunks_exact(d_bias.len()).for_each(|sums| add_into(sums, d_bias));
-        }
-    }
+    });
 }

@@ -17,6 +17,7 @@ mod operations {
     pub(crate) mod gather;
     pub(crate) mod gemm;
     pub(crate) mod kernel;
+    pub(crate) mod layout;
     pub(crate) mod linear;
     pub(crate) mod matmul;
     pub(crate) mod movement;
@@ -32,7 +33,7 @@ mod operations {
     pub(crate) mod unary;
 
     pub use {
-        activation::*, attention::*, binary::*, conv::*, gather::*, gemm::*, linear::*, matmul::*,
+        activation::*, attention::*, binary::*, conv::*, gather::*, gemm::*, layout::*, linear::*, matmul::*,
         movement::*, pool::*, pool_average::*, pool_max::*, recurrent::*, reduce::*, softmax::*, unary::*,
     };
 }

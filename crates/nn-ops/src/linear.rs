@@ -3,6 +3,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Ix2};
 use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, View, ViewMut, shape};
 
+use crate::activation::add_column_sums;
 use crate::operation::Body;
 use crate::rows::{blocks, for_blocks_mut};
 use crate::{Activation, gemm};
@@ -93,11 +94,9 @@ impl<F: Real> Body<F> for Linear {
         let (x, w) = (io.input(0), io.input(1));
         let weight = self.out_in(&w);
         let out = weight.nrows();
-        let (dz, spare) = memory.scratch.split_at_mut(d_output.len());
-        let output = (self.activation != Activation::Identity).then(|| io.output());
-        self.backward_rows_into(output, &d_output, dz, d_inputs.get_mut(2), spare, out);
+        let dz = self.before_activation(io, &d_output, memory.scratch, d_inputs.get_mut(2), out);
         let rows = shape::size(&x.shape()[..x.ndim() - 1]);
-        let dz = ArrayView2::from_shape((rows, out), &*dz).expect("rows of the output");
+        let dz = ArrayView2::from_shape((rows, out), dz).expect("rows of the output");
         if let Some((mut target, accumulate)) = d_inputs[1].target() {
             let mut target = target.view_mut().into_dimensionality::<Ix2>().expect("the weight is a matrix");
             if self.weight_is_transposed {
@@ -157,39 +156,66 @@ impl Linear {
         self.activation.activate_rows(output, bias, out);
     }
 
-    /// dz = d_output ⊙ activation′, and the gradient of the bias, its column sums.
-    fn backward_rows_into<F: Real>(
+    /// dz = d_output ⊙ activation′, in working memory where it is not the gradient of the output itself; writes the
+    /// gradient of the bias, its column sums.
+    fn before_activation<'a, F: Real>(
         &self,
-        output: Option<View<'_, F>>,
-        d_output: &View<'_, F>,
-        dz: &mut [F],
+        io: &Io<'_, '_, F>,
+        d_output: &'a View<'_, F>,
+        scratch: &'a mut [F],
         d_bias: Option<&mut Grad<'_, F>>,
-        spare: &mut [F],
         out: usize,
-    ) {
+    ) -> &'a [F] {
+        let (dz, spare) = scratch.split_at_mut(d_output.len());
         let (sums, spare) = spare.split_at_mut(out);
         sums.fill(F::zero());
-        let wants_bias = d_bias.as_ref().is_some_and(|grad| grad.is_needed());
-        let mut run = |y: &[F], dy: &[F], dz: &mut [F]| {
-            self.activation.backward_rows(y, dy, dz, wants_bias.then_some(&mut *sums), out);
-        };
-        let y = output.as_ref().unwrap_or(d_output);
-        match (y.as_slice(), d_output.as_slice()) {
-            (Some(y), Some(dy)) => run(y, dy, dz),
-            _ if out == 0 => {}
-            _ => {
-                let (y_row, dy_row) = spare.split_at_mut(out);
-                for ((y, dy), dz) in y.rows().into_iter().zip(d_output.rows()).zip(dz.chunks_exact_mut(out)) {
-                    y_row.iter_mut().zip(y).for_each(|(to, &from)| *to = from);
-                    dy_row.iter_mut().zip(dy).for_each(|(to, &from)| *to = from);
-                    run(y_row, &dy_row[..out], dz);
+        let d_bias = d_bias.filter(|grad| grad.is_needed());
+        let wanted = d_bias.is_some().then_some(&mut *sums);
+        let dz = match (self.activation, d_output.as_slice()) {
+            (Activation::Identity, Some(dz)) => {
+                if let Some(sums) = wanted {
+                    add_column_sums(dz, sums);
                 }
+                dz
             }
-        }
+            (Activation::Identity, None) => {
+                self.backward_rows_into(d_output, d_output, dz, wanted, spare, out);
+                dz
+            }
+            _ => {
+                self.backward_rows_into(&io.output(), d_output, dz, wanted, spare, out);
+                dz
+            }
+        };
         if let Some((mut target, accumulate)) = d_bias.and_then(Grad::target) {
             for (to, &sum) in target.iter_mut().zip(&*sums) {
                 *to = if accumulate { *to + sum } else { sum };
             }
+        }
+        dz
+    }
+
+    /// dz = d_output ⊙ activation′ from the output, and its column sums, where they are wanted.
+    fn backward_rows_into<F: Real>(
+        &self,
+        output: &View<'_, F>,
+        d_output: &View<'_, F>,
+        dz: &mut [F],
+        mut sums: Option<&mut [F]>,
+        spare: &mut [F],
+        out: usize,
+    ) {
+        if let (Some(y), Some(dy)) = (output.as_slice(), d_output.as_slice()) {
+            return self.activation.backward_rows(y, dy, dz, sums, out);
+        }
+        if out == 0 {
+            return;
+        }
+        let (y_row, dy_row) = spare.split_at_mut(out);
+        for ((y, dy), dz) in output.rows().into_iter().zip(d_output.rows()).zip(dz.chunks_exact_mut(out)) {
+            y_row.iter_mut().zip(y).for_each(|(to, &from)| *to = from);
+            dy_row.iter_mut().zip(dy).for_each(|(to, &from)| *to = from);
+            self.activation.backward_rows(y_row, dy_row, dz, sums.as_deref_mut(), out);
         }
     }
 }
