@@ -235,6 +235,12 @@ pub trait Op<F: Real>: Debug + Send + Sync {
         false
     }
 
+    /// The operation that takes max(x, 0) of its one input x and then does as this one, where there is one that takes less
+    /// time than both; a graph then runs it in their place. `None` by default.
+    fn after_relu(&self) -> Option<Arc<dyn Op<F>>> {
+        None
+    }
+
     /// Computes the output.
     ///
     /// # Panics
@@ -270,6 +276,10 @@ impl<F: Real, T: Op<F> + ?Sized> Op<F> for Arc<T> {
 
     fn has_check(&self) -> bool {
         (**self).has_check()
+    }
+
+    fn after_relu(&self) -> Option<Arc<dyn Op<F>>> {
+        (**self).after_relu()
     }
 
     fn forward(&self, step: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, memory: Memory<'_, F>) {

@@ -1,5 +1,5 @@
 //! Fusions: a product or convolution, its bias and its activation become one operation, which makes one pass over its
-//! output.
+//! output; and so do ReLU and what follows it, where that knows how.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use nn_ops::{Activation, Conv, ConvTranspose, Linear};
 use crate::graph::{Applied, Kind, Node, Source, kind_of};
 
 /// Rewrites `x·Wᵀ + b` into one `linear`, and that or a convolution followed by an activation into one operation,
-/// wherever nothing else uses what lies between. `roots` are the nodes whose values are wanted from outside.
+/// and so ReLU and an operation that can take it over ([`Op::after_relu`]), wherever nothing else uses what lies
+/// between. `roots` are the nodes whose values are wanted from outside.
 pub(crate) fn fuse<F: Real>(nodes: &mut [Node<F>], roots: &[usize]) {
     let mut uses = count_uses(nodes, roots);
     for i in 0..nodes.len() {
@@ -18,6 +19,7 @@ pub(crate) fn fuse<F: Real>(nodes: &mut [Node<F>], roots: &[usize]) {
         let fused = match &applied.kind {
             Kind::Add => add_bias(nodes, applied, &uses),
             &Kind::Activation(activation) => add_activation(nodes, applied, activation, &uses),
+            Kind::Other => add_relu(nodes, applied, &uses),
             _ => None,
         };
         if let Some((replacement, swallowed)) = fused {
@@ -91,6 +93,18 @@ fn add_activation<F: Real>(
         _ => None,
     };
     Some((fused?, applied.inputs[0]))
+}
+
+/// ReLU before an operation that can take it over.
+fn add_relu<F: Real>(nodes: &[Node<F>], applied: &Applied<F>, uses: &[usize]) -> Option<(Applied<F>, usize)> {
+    let [relu] = applied.inputs[..] else { return None };
+    let inner = used_once(nodes, relu, uses)?;
+    if !matches!(inner.kind, Kind::Activation(Activation::Relu)) {
+        return None;
+    }
+    let (op, inputs) = (applied.op.after_relu()?, inner.inputs.clone());
+    let outline = op.infer(&[&nodes[inputs[0]].shape]).ok()?;
+    Some((Applied { op, kind: Kind::Other, inputs, outline }, relu))
 }
 
 fn apply<F: Real, O: Op<F> + Any>(nodes: &[Node<F>], op: O, inputs: Vec<usize>) -> Option<Applied<F>> {

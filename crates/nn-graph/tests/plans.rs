@@ -1,5 +1,7 @@
 //! What plans are made of: fusions, buffers, errors.
 
+use std::sync::Arc;
+
 use ndarray::ArrayD;
 use nn_core::{Arena, Grad, Io, Memory, Mode, Op, Outline, Role, ShapeError, Step, View, ViewMut};
 use nn_graph::{Graph, NonFinite, Plans, RecordError, Var};
@@ -49,6 +51,59 @@ fn an_activation_that_needs_its_input_stays_apart() {
     let x = graph.placeholder("x", &[2, 3]);
     let y = x.linear(graph.param("w", &[4, 3], Role::Weight), None).activation(Activation::Silu);
     assert_eq!(graph.training_plan(y.sum(&[]), &[]).unwrap().operations().count(), 3);
+}
+
+/// Three times its input, or of the positive part of its input, where it has taken over ReLU.
+#[derive(Debug)]
+struct Triple {
+    after_relu: bool,
+}
+
+impl Op<f32> for Triple {
+    fn name(&self) -> &'static str {
+        if self.after_relu { "relu_triple" } else { "triple" }
+    }
+    fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
+        Ok(Outline::new(inputs[0], 1).reads_output())
+    }
+    fn after_relu(&self) -> Option<Arc<dyn Op<f32>>> {
+        Some(Arc::new(Triple { after_relu: true }))
+    }
+    fn forward(&self, _: &Step, inputs: &[View<'_, f32>], mut output: ViewMut<'_, f32>, _: Memory<'_, f32>) {
+        output
+            .zip_mut_with(&inputs[0], |y, &x| *y = if self.after_relu { 3.0 * x.max(0.0) } else { 3.0 * x });
+    }
+    fn backward(
+        &self,
+        _: &Step,
+        io: &Io<'_, '_, f32>,
+        _: Memory<'_, f32>,
+        d_output: View<'_, f32>,
+        d_inputs: &mut [Grad<'_, f32>],
+    ) {
+        let slope = io.output().mapv(|y| if self.after_relu && y <= 0.0 { 0.0 } else { 3.0 });
+        let (mut target, accumulate) = d_inputs[0].target().unwrap();
+        target.zip_mut_with(&(&slope * &d_output), |t, &d| *t = if accumulate { *t + d } else { d });
+    }
+}
+
+#[test]
+fn relu_goes_into_an_operation_that_takes_it_over_where_nothing_else_reads_it() {
+    for (keeps, expected) in
+        [(false, vec!["mul", "relu_triple", "sum"]), (true, vec!["mul", "relu", "triple", "sum"])]
+    {
+        let graph = Graph::<f32>::new();
+        let relu = (graph.placeholder("x", &[2]) * graph.param("w", &[2], Role::Weight)).relu();
+        let cost = graph.apply(Triple { after_relu: false }, &[relu]).sum(&[]);
+        let mut plan = graph.training_plan(cost, &[relu][..usize::from(keeps)]).unwrap();
+        assert_eq!(plan.operations().collect::<Vec<_>>(), expected);
+        plan.feed("x", ndarray::arr1(&[-1.0, 2.0]).into_dyn().view()).unwrap();
+        let mut params = Arena::zeros(plan.layout().clone());
+        params.view_mut(0).fill(4.0);
+        let mut gradient = params.clone();
+        assert_eq!(plan.step(&params, &mut gradient, &Step::default()).unwrap(), 24.0);
+        assert_eq!(gradient.view(0), ndarray::arr1(&[0.0, 6.0]).into_dyn());
+    }
 }
 
 #[test]

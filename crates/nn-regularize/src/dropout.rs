@@ -1,8 +1,11 @@
 //! Dropout of single elements: of activations, and of weights.
 
+use std::sync::Arc;
+
 use ndarray::{Array, ArrayRef, Dimension};
 use nn_core::{Grad, Io, Memory, Mode, Op, Outline, RangeError, Real, ShapeError, Step, View, ViewMut};
 
+use crate::ReluDropout;
 use crate::mask::{Mask, Rate, one_input};
 use crate::stretches::{self, copy, map_grad};
 
@@ -41,7 +44,7 @@ use crate::stretches::{self, copy, map_grad};
 /// from overfitting", section 4; scaled in training as in section 10 and `torch.nn.Dropout`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dropout {
-    rate: Rate,
+    pub(crate) rate: Rate,
 }
 
 impl Dropout {
@@ -166,6 +169,10 @@ impl<F: Real> Op<F> for Dropout {
 
     fn infer(&self, inputs: &[&[usize]]) -> Result<Outline, ShapeError> {
         Ok(Outline::new(one_input("dropout", inputs)?, 1))
+    }
+
+    fn after_relu(&self) -> Option<Arc<dyn Op<F>>> {
+        Some(Arc::new(ReluDropout::from(*self)))
     }
 
     fn forward(&self, step: &Step, inputs: &[View<'_, F>], output: ViewMut<'_, F>, _: Memory<'_, F>) {

@@ -23,6 +23,7 @@ struct Entry {
 fn table() -> Vec<Entry> {
     vec![
         random("Dropout", 0, |rate| Dropout::new(rate).unwrap()),
+        relu_dropout("ReluDropout"),
         random("DropConnect", 0, |rate| DropConnect::new(rate).unwrap()),
         random("SpatialDropout", 2, |rate| SpatialDropout::new(rate).unwrap()),
         random("StochasticDepth", 1, |rate| StochasticDepth::new(rate).unwrap()),
@@ -55,6 +56,18 @@ fn random<O: Op<f64> + Op<f32> + 'static>(
         (inputs, rates, modes, any::<u64>(), 0..9u64).prop_map(move |(x, rate, mode, index, node)| {
             Case::new(op(rate), vec![x]).step(Step { mode, streams: Streams::new(1), index, node })
         });
+    Entry { name, cases: cases.boxed(), large: Case::new(op(0.3), vec![numbers(&[700, 900])]) }
+}
+
+/// ReLU with dropout, on arrays of any number of axes, away from 0.
+fn relu_dropout(name: &'static str) -> Entry {
+    let op = |rate| ReluDropout::from(Dropout::new(rate).unwrap());
+    let inputs = shapes(0..=4, 5).prop_flat_map(|shape| laid(away_from(shape, &[0.0], 0.1, 3.0)));
+    let rates = select(&[0.0, 0.1, 0.5, 0.5, 0.75, 1.0]);
+    let modes = prop_oneof![4 => Just(Mode::Train), 1 => Just(Mode::Eval)];
+    let cases = (inputs, rates, modes, any::<u64>()).prop_map(move |(x, rate, mode, index)| {
+        Case::new(op(rate), vec![x]).step(Step { mode, streams: Streams::new(1), index, node: 0 })
+    });
     Entry { name, cases: cases.boxed(), large: Case::new(op(0.3), vec![numbers(&[700, 900])]) }
 }
 
