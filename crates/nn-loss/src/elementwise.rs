@@ -104,9 +104,10 @@ pub(crate) fn forward<F: Real, L: Elementwise<N>, const N: usize>(
         let stages = stage(loss, x, &mut stages[..losses.len()]);
         map(
             x,
+            [stages],
             losses,
             #[inline(always)]
-            |i, x| loss.loss(x, if L::STAGED { stages[i] } else { F::zero() }),
+            |x, [stage]| loss.loss(x, if L::STAGED { stage } else { F::zero() }),
         );
         if reduction == Reduction::None {
             write_losses(losses, &mut each);
@@ -174,9 +175,10 @@ fn slope<F: Real, L: Elementwise<N>, const N: usize, const K: usize>(
         let stages = stage(loss, x, &mut stages[..values.len()]);
         map(
             x,
+            [stages, d],
             values,
             #[inline(always)]
-            |i, x| loss.slopes(x, if L::STAGED { stages[i] } else { F::zero() })[K] * (factor * d[i]),
+            |x, [stage, d]| loss.slopes(x, if L::STAGED { stage } else { F::zero() })[K] * (factor * d),
         );
         sink.write(start, values, accumulate);
     }
@@ -192,24 +194,31 @@ fn stage<'a, F: Real, L: Elementwise<N>, const N: usize>(
     if L::STAGED {
         map(
             x,
+            [],
             stages,
             #[inline(always)]
-            |_, x| loss.stage(x),
+            |x, []| loss.stage(x),
         );
     }
     stages
 }
 
-/// `output[i] = f(i, [x[0][i], x[1][i], …])`.
+/// `output[i] = f([x[0][i], x[1][i], …], [y[0][i], …])`.
 #[inline(always)]
-fn map<F: Real, const N: usize>(x: [&[F]; N], output: &mut [F], f: impl Fn(usize, [F; N]) -> F) {
-    let len = output.len();
-    let x = x.map(|x| &x[..len]);
+fn map<F: Real, const N: usize, const M: usize>(
+    x: [&[F]; N],
+    y: [&[F]; M],
+    output: &mut [F],
+    f: impl Fn([F; N], [F; M]) -> F,
+) {
     dispatch(
         #[inline(always)]
         move || {
+            // Cut to one length here, where the loop is compiled, so that no bounds are left to check.
+            let len = output.len();
+            let (x, y) = (x.map(|x| &x[..len]), y.map(|y| &y[..len]));
             for i in 0..len {
-                output[i] = f(i, array::from_fn(|k| x[k][i]));
+                output[i] = f(array::from_fn(|k| x[k][i]), array::from_fn(|k| y[k][i]));
             }
         },
     );

@@ -12,6 +12,8 @@ use nn_ops::sum;
 pub(crate) const LANES: usize = 32;
 /// Elements that are summed up in the scalar type.
 pub(crate) const BLOCK: usize = 4096;
+/// Rows so narrow that a call for each would take longer than the work in it.
+const NARROW: usize = 16;
 
 /// The rows of an array.
 pub(crate) enum Rows<'a, F: Real> {
@@ -27,6 +29,33 @@ impl<'a, F: Real> Rows<'a, F> {
         match view.as_slice() {
             Some(slice) if axis + 1 == view.ndim() => Rows::Chunks(slice.chunks_exact(view.shape()[axis])),
             _ => Rows::Lanes(view.lanes(Axis(axis)).into_iter()),
+        }
+    }
+
+    /// Writes the next rows, of this width, each less its largest value.
+    pub(crate) fn subtract_largest(&mut self, block: &mut [F], width: usize) {
+        let block = block.chunks_exact_mut(width);
+        match self {
+            Rows::Chunks(rows) if width < NARROW => dispatch(
+                #[inline(always)]
+                move || {
+                    for (to, row) in block.zip(rows) {
+                        let max = row.iter().fold(-F::INFINITY, |max, &x| greater(x, max));
+                        to.iter_mut().zip(row).for_each(|(to, &z)| *to = z - max);
+                    }
+                },
+            ),
+            _ => {
+                for (to, row) in block.zip(self) {
+                    copy(row, to);
+                    let max = largest(to);
+                    update(
+                        to,
+                        #[inline(always)]
+                        |z| z - max,
+                    );
+                }
+            }
         }
     }
 }
@@ -86,6 +115,9 @@ pub(crate) fn copy<F: Real>(row: ArrayView1<'_, F>, to: &mut [F]) {
 /// The row becomes, or grows by, `values · scale`.
 pub(crate) fn write<F: Real>(mut row: ArrayViewMut1<'_, F>, values: &[F], scale: F, accumulate: bool) {
     match row.as_slice_mut() {
+        Some(row) if row.len() < NARROW && !accumulate => {
+            row.iter_mut().zip(values).for_each(|(t, &v)| *t = v * scale);
+        }
         Some(row) => dispatch(
             #[inline(always)]
             move || {
@@ -162,6 +194,17 @@ fn largest_lane<F: Real>(lanes: &[F; LANES]) -> F {
         }
     }
     lanes[0]
+}
+
+/// The sum of each row, in an order that depends on its length alone.
+pub(crate) fn sums<F: Real>(rows: &[F], sums: &mut [F]) {
+    let width = rows.len() / sums.len();
+    let rows = rows.chunks_exact(width).zip(sums);
+    if width < NARROW {
+        rows.for_each(|(row, total)| *total = row.iter().fold(F::zero(), |total, &x| total + x));
+    } else {
+        rows.for_each(|(row, total)| *total = sum(row));
+    }
 }
 
 /// Σ fᵢ(xᵢ) in lanes that vectorise, in an order that depends on the length alone; `f` is given xᵢ and its partner wᵢ.

@@ -158,6 +158,17 @@ impl SoftmaxCrossEntropy {
         counted.map(|&t| self.weight(class_of(NAME, t, classes))).sum()
     }
 
+    /// The class of a target; `None` where it is the ignored one.
+    fn class<F: Real>(&self, target: F, classes: usize) -> Option<usize> {
+        (!is_ignored(target, self.ignore_index)).then(|| class_of(NAME, target, classes))
+    }
+
+    /// (1 − ε)w_t(z_t − max) + ε/C·Σwⱼ(zⱼ − max).
+    fn offset<F: Real>(&self, z: &[F], max: F, class: usize) -> F {
+        let offset = F::from_f64(self.share(class)) * (z[class] - max);
+        if self.label_smoothing > 0.0 { offset + F::from_f64(self.smoothed(z, max)) } else { offset }
+    }
+
     /// Writes the numerators of the softmax of rows of logits, and 1/Σ and the loss of each.
     fn rows<'a, F: Real>(
         &self,
@@ -168,51 +179,39 @@ impl SoftmaxCrossEntropy {
     ) {
         let width = block.len() / targets.len();
         let rest = self.rest(width);
-        let mut offsets = [F::zero(); ROWS];
-        for (row, (e, from)) in block.chunks_exact_mut(width).zip(logits).enumerate() {
-            let z = match from.to_slice() {
-                Some(z) => z,
-                None => {
-                    rows::copy(from, scratch);
-                    &*scratch
-                }
-            };
-            let max = largest(z);
-            if !is_ignored(targets[row], self.ignore_index) {
-                let class = class_of(NAME, targets[row], width);
-                offsets[row] = F::from_f64(self.share(class)) * (z[class] - max);
-                if self.label_smoothing > 0.0 {
-                    offsets[row] += F::from_f64(self.smoothed(z, max));
-                }
-            }
-            if width >= LONG {
-                losses[row] = exponentials(z, e, max);
-            } else {
-                rows::map(
-                    z,
-                    e,
-                    #[inline(always)]
-                    |z| z - max,
-                );
-            }
+        let (mut offsets, mut classes) = ([F::zero(); ROWS], [None; ROWS]);
+        for (class, &target) in classes.iter_mut().zip(targets) {
+            *class = self.class(target, width);
         }
-        if width < LONG {
-            update(block, F::exp_nonpositive);
-            for (total, e) in losses.iter_mut().zip(block.chunks_exact(width)) {
-                *total = sum(e);
+        let places = offsets.iter_mut().zip(&classes);
+        if width >= LONG {
+            let rows = block.chunks_exact_mut(width).zip(logits).zip(&mut *losses);
+            for (((e, from), loss), (offset, class)) in rows.zip(places) {
+                let z = match from.to_slice() {
+                    Some(z) => z,
+                    None => {
+                        rows::copy(from, scratch);
+                        &*scratch
+                    }
+                };
+                let max = largest(z);
+                *offset = class.map_or(F::zero(), |class| self.offset(z, max, class));
+                *loss = exponentials(z, e, max);
             }
+        } else {
+            logits.subtract_largest(block, width);
+            for (z, (offset, class)) in block.chunks_exact(width).zip(places) {
+                *offset = class.map_or(F::zero(), |class| self.offset(z, F::zero(), class));
+            }
+            update(block, F::exp_nonpositive);
+            rows::sums(block, losses);
         }
         for (scale, &total) in scales.iter_mut().zip(&*losses) {
             *scale = F::one() / total;
         }
         update(losses, F::ln);
-        for (row, loss) in losses.iter_mut().enumerate() {
-            let target = targets[row];
-            *loss = if is_ignored(target, self.ignore_index) {
-                F::zero()
-            } else {
-                F::from_f64(self.share(class_of(NAME, target, width)) + rest) * *loss - offsets[row]
-            };
+        for (loss, (class, offset)) in losses.iter_mut().zip(classes.iter().zip(offsets)) {
+            *loss = class.map_or(F::zero(), |class| F::from_f64(self.share(class) + rest) * *loss - offset);
         }
     }
 
@@ -226,13 +225,12 @@ impl SoftmaxCrossEntropy {
         rest: f64,
         accumulate: bool,
     ) {
-        if is_ignored(target, self.ignore_index) {
+        let Some(class) = self.class(target, e.len()) else {
             if !accumulate {
                 row.fill(F::zero());
             }
             return;
-        }
-        let class = class_of(NAME, target, e.len());
+        };
         let share = self.share(class);
         let (scale, before) = (scale * (F::from_f64(share + rest) * d), row[class]);
         rows::write(row.view_mut(), e, scale, accumulate);
