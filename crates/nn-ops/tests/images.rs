@@ -103,7 +103,7 @@ fn convolutions() {
         let ([from, to, groups], [height, width], [kernel, ..]) = image;
         let x = numbers(&[SAMPLES, groups * from, height, width], 1);
         let inputs = [x, numbers(&[groups * to, from, kernel, kernel], 2), numbers(&[groups * to], 3)];
-        let shapes: Vec<_> = inputs.iter().map(|x| x.shape()).collect();
+        let shapes: Vec<_> = inputs.iter().map(ArrayD::shape).collect();
         let outline = Op::<f64>::infer(&convolution(image.0, image.2), &shapes).expect("shapes fit");
         let dy = numbers(&outline.shape, 4);
         let expected = in_plain_loops(image, &inputs, &dy);

@@ -1,8 +1,8 @@
 //! The innermost loop of a weight's gradient where channels are few: taps by channels, in registers, with positions
 //! along the vectors.
 //!
-//! Both factors are read as they lie, from the [shifted copies](super::shifted) of x and from the planes of dy. Each sum
-//! is kept as the partial sums of the lanes, which are added when all samples are done.
+//! Both factors are read as they lie, from the [shifted copies](super::shifted) of x and from the planes of dy. Each
+//! sum is kept as the partial sums of the lanes, which are added when all samples are done.
 
 use nn_core::Real;
 
