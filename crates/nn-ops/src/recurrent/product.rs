@@ -96,7 +96,8 @@ pub(super) fn panel<F>(isa: Isa) -> usize {
     }
 }
 
-/// y[i, j] ← first[j] + Σₖ x[i, k]·w[k, j] for the sums j and the terms k of a section, or y[i, j] in place of first[j].
+/// y[i, j] ← first[j] + Σₖ x[i, k]·w[k, j] for the sums j and the terms k of a section, or with y[i, j] in place of
+/// first[j].
 ///
 /// An element depends on its row of x and its column of w alone, however the rows are divided.
 pub(super) struct Product<'a, T> {
@@ -311,8 +312,8 @@ const fn line<T>() -> usize {
     64 / size_of::<T>()
 }
 
-/// y[i, j] ← first[i, j] + Σₖ x[i, k]·w[k, j] in registers, for one or two vectors of j; each with a distance of its rows,
-/// or of its terms.
+/// y[i, j] ← first[i, j] + Σₖ x[i, k]·w[k, j] in registers, for one or two vectors of j; each operand with the distance
+/// of its rows, or of its terms.
 struct Tile<T> {
     terms: usize,
     x: *const T,
