@@ -223,7 +223,7 @@ impl<'a, F: Real> Group<'a, '_, F> {
         &buffer[(self.samples.start * rows + self.samples.len() * s) * width..]
     }
 
-    /// Step `s`: what its output adds to the gradient, then the gradients of its sums, its inputs, and the state before.
+    /// Step `s`: what its output adds to the gradient; the gradients of its sums, its inputs, and the state before.
     fn step(&mut self, s: usize) {
         let Way { op, sizes, lengths, .. } = self.way;
         let t = op.time(s, sizes);
