@@ -235,8 +235,8 @@ pub trait Op<F: Real>: Debug + Send + Sync {
         false
     }
 
-    /// The operation that takes max(x, 0) of its one input x and then does as this one, where there is one that takes less
-    /// time than both; a graph then runs it in their place. `None` by default.
+    /// The operation that takes max(x, 0) of its one input x and then does as this one, where there is one that takes
+    /// less time than both; a graph then runs it in their place. `None` by default.
     fn after_relu(&self) -> Option<Arc<dyn Op<F>>> {
         None
     }

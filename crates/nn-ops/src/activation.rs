@@ -500,7 +500,7 @@ impl<F: Real> GradRows<'_, F> {
 }
 
 /// Lets `add` add `len` elements of rows to the sums of their columns: those it is given are as many as `sums`, or
-/// several times as many where these are few, and each element i of the rows belongs to the sum at i modulo their number.
+/// several times as many where these are few, and element i of the rows belongs to the sum at i modulo their number.
 #[inline(always)]
 fn add_columns<F: Real>(len: usize, sums: &mut [F], add: impl FnOnce(&mut [F])) {
     if sums.len() > REPEATED {
