@@ -212,7 +212,7 @@ type RowFn<'f, F> = dyn Fn(usize, [&[F]; 2], &mut [F]) + Sync + 'f;
 /// Runs `kernel` on rows of `width` elements, the first of which has the number `first`.
 fn by_rows<F: Real>(read: [&[F]; 2], target: &mut [F], first: usize, width: usize, kernel: &RowFn<'_, F>) {
     let rows = target.len() / width;
-    if target.len() >= PARALLEL / 4 && rows > 1 {
+    if target.len() >= PARALLEL && rows > 1 {
         let middle = rows / 2;
         let (low, high) = target.split_at_mut(middle * width);
         join(

@@ -15,7 +15,7 @@ const LANES: usize = 32;
 /// Elements that are reduced in one go; longer slices are split.
 const BLOCK: usize = 4096;
 /// Elements above which work is divided among threads: below, waking them costs more than they save.
-pub(crate) const PARALLEL: usize = 1 << 18;
+pub(crate) const PARALLEL: usize = 1 << 16;
 
 /// Runs both, on two threads if `parallel` and there are two.
 pub(crate) fn join<A: Send, B: Send>(

@@ -87,7 +87,7 @@ fn by_rows<F: Real, const N: usize>(
     kernel: &(impl Fn([&[F]; N], &mut [F]) + Sync),
 ) {
     let rows = target.len() / width;
-    if target.len() >= PARALLEL / 4 && rows > 1 {
+    if target.len() >= PARALLEL && rows > 1 {
         let middle = rows / 2 * width;
         let (left, right) = target.split_at_mut(middle);
         join(

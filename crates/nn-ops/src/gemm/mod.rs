@@ -20,7 +20,7 @@ pub(crate) use vector::{MulAdd, Portable, Simd};
 pub(crate) use x86::{Avx2, Avx512};
 
 /// Multiplications from which on a product is worth a second thread.
-pub(crate) const PARALLEL: usize = 1 << 22;
+pub(crate) const PARALLEL: usize = 1 << 20;
 
 /// The matrix product C ← alpha·A·B + beta·C.
 ///
