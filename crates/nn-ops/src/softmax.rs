@@ -11,7 +11,7 @@ use crate::slices::{PARALLEL, add, dot, fold_slices, join, map_slices, max_value
 /// yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ) along one axis.
 ///
 /// The largest x is subtracted first, so that nothing overflows. The backward pass reads the output alone:
-/// dxᵢ = yᵢ(dyᵢ − Σⱼ dyⱼyⱼ). A row of −∞ alone gives NaN, as in PyTorch.
+/// dxᵢ = yᵢ(dyᵢ − Σⱼ dyⱼyⱼ). A row of −∞ alone gives NaN, as in PyTorch. Each yᵢ is within 4 + max x − xᵢ ULP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Softmax {
     /// The axis; negative numbers count from the last. The default is −1.
@@ -21,7 +21,7 @@ pub struct Softmax {
 /// yᵢ = xᵢ − ln Σⱼ exp(xⱼ) along one axis.
 ///
 /// The largest x is subtracted first, so that nothing overflows. The backward pass reads the output alone:
-/// dxᵢ = dyᵢ − exp(yᵢ) Σⱼ dyⱼ.
+/// dxᵢ = dyᵢ − exp(yᵢ) Σⱼ dyⱼ. Each yᵢ is within 2 ULP of the largest of |yᵢ|, max x − xᵢ and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSoftmax {
     /// The axis; negative numbers count from the last. The default is −1.

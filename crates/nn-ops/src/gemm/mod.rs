@@ -31,7 +31,8 @@ pub(crate) const PARALLEL: usize = 1 << 20;
 /// The memory that a product works in is kept by each thread, so that calling it again allocates nothing. Large
 /// products run on the threads of the current rayon pool. An element of the result depends on its row of `a`, its
 /// column of `b`, and the instruction set, and on nothing else: the bits are the same on any number of threads, and
-/// the same when rows or columns are computed apart.
+/// the same when rows or columns are computed apart. Each is within 1 + ½√k ULP of Σ|aᵢₚbₚⱼ| in `f32`, as measured
+/// with random factors.
 ///
 /// # Panics
 /// When the shapes do not fit.
