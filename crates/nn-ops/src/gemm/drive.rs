@@ -9,8 +9,8 @@ use super::pack::{pack_panels, pack_tiles, packs_tiles, panel_width};
 use super::tile::{Tile, tile};
 use super::vector::Simd;
 
-/// Terms summed before a tile goes back to memory: a panel of B of this height and two vectors fits the first cache
-/// (48 KB) but for its last part.
+/// Terms summed before a tile goes back to memory. A panel of B of this height and two vectors (64 KB) is read from the
+/// second cache in part; shorter blocks, which fit the first, were slower, since C is then read and written more often.
 const K_BLOCK: usize = 512;
 /// Bytes of a block of A, which stays in the second cache (1 to 2 MB) while the panels of B pass.
 const A_BLOCK: usize = 1 << 20;

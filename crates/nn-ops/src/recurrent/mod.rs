@@ -19,8 +19,8 @@ use crate::operation::Body;
 /// A recurrent layer over whole sequences: h₁ … h_T from x₁ … x_T and h₀.
 ///
 /// What a [`Cell`] computes in one step is said there; the backward pass is back-propagation through time. The weights
-/// are packed once for all steps, the gradients of the weights are one matrix product over all steps, and threads
-/// share the samples of a batch. The bits do not depend on the number of threads, nor does a sample's state on the
+/// are packed once for all steps, and groups of samples go through the sequence one after another, or on several
+/// threads; their gradients of the weights are added up in a fixed order. The bits do not depend on the number of threads, nor does a sample's state on the
 /// other samples.
 ///
 /// Inputs, in this order, with G = 1 gate for the plain cells, 4 (i, f, g, o) for LSTM, 3 (r, z, n) for GRU:
