@@ -7,10 +7,12 @@ mod error;
 pub mod idx;
 pub mod mnist;
 mod shuffle;
+mod source;
 pub mod split;
 mod standardize;
 
 pub use batches::Batches;
 pub use dataset::Dataset;
 pub use error::DataError;
+pub use source::Source;
 pub use standardize::Standardizer;

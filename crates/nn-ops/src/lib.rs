@@ -14,6 +14,7 @@ mod operations {
     pub(crate) mod attention;
     pub(crate) mod binary;
     pub(crate) mod conv;
+    pub(crate) mod dispatch;
     pub(crate) mod gather;
     pub(crate) mod gemm;
     pub(crate) mod kernel;

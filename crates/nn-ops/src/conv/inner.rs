@@ -8,6 +8,7 @@ use nn_core::Real;
 
 use super::outer::even_blocks;
 use super::tile::blocks;
+use crate::dispatch::Work;
 use crate::gemm::Simd;
 
 /// Taps in the largest tile.
@@ -75,6 +76,15 @@ impl<T: Real> InnerProducts<'_, T> {
                 }
             }
         }
+    }
+}
+
+impl<'a, T: Real> Work<T> for InnerProducts<'a, T> {
+    type For<U: Real> = InnerProducts<'a, U>;
+
+    unsafe fn run_on<S: Simd<T>>(self) {
+        // SAFETY: the caller vouches.
+        unsafe { self.run::<S>() }
     }
 }
 

@@ -3,11 +3,11 @@
 use ndarray::ArrayView4;
 use nn_core::Real;
 
-use super::dispatch::{channels_of_tile, lanes, run};
 use super::geometry::Geometry;
 use super::memory::Pieces;
-use super::tile::{Correlation, Vectors, blocks};
+use super::tile::{Correlation, Vectors, blocks, channels_of_tile};
 use super::window::Window;
+use crate::dispatch::{lanes, run};
 use crate::simd::Isa;
 
 /// The fewest lanes of any vector: what tables are sized for.

@@ -2,7 +2,6 @@
 
 mod backward;
 mod convolution;
-pub(crate) mod dispatch;
 mod forward;
 mod geometry;
 mod inner;

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use nn_core::Real;
 
+use crate::dispatch::Work;
 use crate::gemm::Simd;
 
 /// Taps in the largest tile, where there are 32 registers, and where there are 16.
@@ -77,6 +78,15 @@ impl<T: Real> OuterProducts<'_, T> {
                 }
             }
         }
+    }
+}
+
+impl<'a, T: Real> Work<T> for OuterProducts<'a, T> {
+    type For<U: Real> = OuterProducts<'a, U>;
+
+    unsafe fn run_on<S: Simd<T>>(self) {
+        // SAFETY: the caller vouches.
+        unsafe { self.run::<S>() }
     }
 }
 
@@ -218,5 +228,14 @@ impl<T: Real> Transposition<'_, T> {
                 },
             );
         }
+    }
+}
+
+impl<'a, T: Real> Work<T> for Transposition<'a, T> {
+    type For<U: Real> = Transposition<'a, U>;
+
+    unsafe fn run_on<S: Simd<T>>(self) {
+        // SAFETY: the caller vouches.
+        unsafe { self.run::<S>() }
     }
 }

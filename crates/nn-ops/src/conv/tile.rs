@@ -8,14 +8,21 @@ use std::ops::Range;
 
 use nn_core::Real;
 
+use crate::dispatch::Work;
 use crate::gemm::Simd;
+use crate::simd::Isa;
 
 /// Vectors of positions in the largest tile.
 pub(super) const VECTORS: usize = 3;
 
 /// Channels in the largest tile: with three vectors each they leave room for one row of the sample and a weight.
-pub(super) const fn tile_channels(gemm_rows: usize) -> usize {
+const fn tile_channels(gemm_rows: usize) -> usize {
     if gemm_rows > 6 { 8 } else { 4 }
+}
+
+/// Channels in the largest tile of an instruction set.
+pub(super) fn channels_of_tile(isa: Isa) -> usize {
+    tile_channels(if isa == Isa::Avx512 { 14 } else { 6 })
 }
 
 /// Where each vector is read and written, and which of its lanes are positions of the result.
@@ -109,6 +116,15 @@ impl<T: Real> Correlation<'_, T> {
                 }
             }
         }
+    }
+}
+
+impl<'a, T: Real> Work<T> for Correlation<'a, T> {
+    type For<U: Real> = Correlation<'a, U>;
+
+    unsafe fn run_on<S: Simd<T>>(self) {
+        // SAFETY: the caller vouches.
+        unsafe { self.run::<S>() }
     }
 }
 

@@ -3,7 +3,6 @@
 use ndarray::{ArrayView3, ArrayViewMut4};
 use nn_core::Real;
 
-use super::dispatch::{lanes, run};
 use super::geometry::Geometry;
 use super::inner::InnerProducts;
 use super::map::{list_all_taps, window};
@@ -11,6 +10,7 @@ use super::memory::Pieces;
 use super::outer::{OuterProducts, Transposition};
 use super::shifted::Shifted;
 use super::window::Window;
+use crate::dispatch::{lanes, run};
 use crate::simd::Isa;
 
 /// The most elements of the copies of a group that are read again and again: more would not stay in the cache.

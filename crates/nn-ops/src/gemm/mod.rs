@@ -15,6 +15,7 @@ use nn_core::Real;
 
 use crate::simd::{self, Isa};
 use drive::{Done, Problem, run};
+pub(crate) use tile::{HALF, POINTERS, SHARE};
 pub(crate) use vector::{MulAdd, Portable, Simd};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};

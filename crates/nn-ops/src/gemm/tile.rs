@@ -8,13 +8,13 @@ use nn_core::Real;
 use super::vector::Simd;
 
 /// Rows that share a pointer: the addressing modes reach one and two strides further.
-const SHARE: usize = 3;
+pub(crate) const SHARE: usize = 3;
 /// Pointers that reach every row of the largest tile.
-const POINTERS: usize = 5;
+pub(crate) const POINTERS: usize = 5;
 /// Numbers in the largest tile, its rows rounded up to whole vectors.
 const TILE: usize = 512;
 /// Rows that the loops over a tile's rows take at a time: short enough for the compiler to unroll them.
-const HALF: usize = 7;
+pub(crate) const HALF: usize = 7;
 
 /// A tile of C, and what is multiplied to give it.
 pub(super) struct Tile<T> {

@@ -5,7 +5,6 @@
 //! beginning to its end; the numbers that they are multiplied with are read one by one, and where they lie. In the
 //! others nothing is packed: what was just computed lies in the second cache.
 
-use std::any::TypeId;
 use std::ops::Range;
 
 use ndarray::{ArrayView2, Axis};
@@ -13,17 +12,9 @@ use nn_core::Real;
 
 use super::cell::LANES;
 use super::sizes::columns_mut;
-#[cfg(target_arch = "x86_64")]
-use crate::gemm::{Avx2, Avx512};
-use crate::gemm::{MulAdd, Portable, Simd};
+use crate::dispatch::{self, Work, lanes};
+use crate::gemm::{HALF, POINTERS, SHARE, Simd};
 use crate::simd::Isa;
-
-/// Rows that share a pointer: the addressing modes reach one and two strides further.
-const SHARE: usize = 3;
-/// Pointers that reach every row of the largest tile.
-const POINTERS: usize = 5;
-/// Rows that the loops over a tile's rows take at a time: short enough for the compiler to unroll them.
-const HALF: usize = 7;
 
 /// Terms after which more of what will be read next is fetched.
 const BLOCK: usize = 16;
@@ -88,12 +79,8 @@ impl Section {
 }
 
 /// Sums in a panel.
-pub(super) fn panel<F>(isa: Isa) -> usize {
-    2 * match isa {
-        Isa::Avx512 => 64 / size_of::<F>(),
-        Isa::Avx2 => 32 / size_of::<F>(),
-        Isa::Baseline => 4,
-    }
+pub(super) fn panel<F: Real>(isa: Isa) -> usize {
+    2 * lanes::<F>(isa)
 }
 
 /// y[i, j] ← first[j] + Σₖ x[i, k]·w[k, j] for the sums j and the terms k of a section, or with y[i, j] in place of
@@ -144,8 +131,7 @@ impl<T: Real> Product<'_, T> {
             adds: self.adds,
             next: self.next,
         };
-        // SAFETY: the lengths have been compared; `isa` is a set that the machine has.
-        unsafe { start(isa, &panels) }
+        dispatch::run(isa, panels);
     }
 }
 
@@ -192,8 +178,7 @@ impl<T: Real> Outer<'_, T> {
             adds: true,
             next: [&[]; 3],
         };
-        // SAFETY: the lengths have been compared; `isa` is a set that the machine has.
-        unsafe { start(isa, &panels) }
+        dispatch::run(isa, panels);
     }
 }
 
@@ -217,44 +202,13 @@ struct Panels<'a, T> {
     next: [&'a [T]; 3],
 }
 
-/// Chooses the scalar.
-///
-/// # Safety
-/// The machine must have the instruction set, and the pointers must be valid for the shapes.
-unsafe fn start<F: Real>(isa: Isa, panels: &Panels<'_, F>) {
-    let panels = std::ptr::from_ref(panels);
-    // SAFETY: `F` is the type that the pointer is cast to; all else as the caller vouches.
-    unsafe {
-        if TypeId::of::<F>() == TypeId::of::<f32>() {
-            start_real(isa, &*panels.cast::<Panels<'_, f32>>());
-        } else {
-            start_real(isa, &*panels.cast::<Panels<'_, f64>>());
-        }
-    }
-}
+impl<'a, T: Real> Work<T> for Panels<'a, T> {
+    type For<U: Real> = Panels<'a, U>;
 
-/// Chooses the instruction set.
-#[cfg(target_arch = "x86_64")]
-unsafe fn start_real<T: Real + MulAdd>(isa: Isa, panels: &Panels<'_, T>)
-where
-    Avx512: Simd<T>,
-    Avx2: Simd<T>,
-{
-    // SAFETY: as the caller vouches.
-    unsafe {
-        match isa {
-            Isa::Avx512 => panels.run::<Avx512>(),
-            Isa::Avx2 => panels.run::<Avx2>(),
-            Isa::Baseline => panels.run::<Portable>(),
-        }
+    unsafe fn run_on<S: Simd<T>>(self) {
+        // SAFETY: the caller vouches for the instruction set; `Product` and `Outer` have compared the lengths.
+        unsafe { self.run::<S>() }
     }
-}
-
-/// There is but the portable version.
-#[cfg(not(target_arch = "x86_64"))]
-unsafe fn start_real<T: Real + MulAdd>(_: Isa, panels: &Panels<'_, T>) {
-    // SAFETY: the portable version runs everywhere; all else as the caller vouches.
-    unsafe { panels.run::<Portable>() }
 }
 
 impl<T: Real> Panels<'_, T> {

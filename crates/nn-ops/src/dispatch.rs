@@ -5,9 +5,6 @@ use std::mem::ManuallyDrop;
 
 use nn_core::Real;
 
-use super::inner::InnerProducts;
-use super::outer::{OuterProducts, Transposition};
-use super::tile::{Correlation, tile_channels};
 #[cfg(target_arch = "x86_64")]
 use crate::gemm::{Avx2, Avx512};
 use crate::gemm::{MulAdd, Portable, Simd};
@@ -25,43 +22,7 @@ pub(crate) trait Work<T: Real> {
     unsafe fn run_on<S: Simd<T>>(self);
 }
 
-impl<'a, T: Real> Work<T> for Correlation<'a, T> {
-    type For<U: Real> = Correlation<'a, U>;
-
-    unsafe fn run_on<S: Simd<T>>(self) {
-        // SAFETY: the caller vouches.
-        unsafe { self.run::<S>() }
-    }
-}
-
-impl<'a, T: Real> Work<T> for OuterProducts<'a, T> {
-    type For<U: Real> = OuterProducts<'a, U>;
-
-    unsafe fn run_on<S: Simd<T>>(self) {
-        // SAFETY: the caller vouches.
-        unsafe { self.run::<S>() }
-    }
-}
-
-impl<'a, T: Real> Work<T> for InnerProducts<'a, T> {
-    type For<U: Real> = InnerProducts<'a, U>;
-
-    unsafe fn run_on<S: Simd<T>>(self) {
-        // SAFETY: the caller vouches.
-        unsafe { self.run::<S>() }
-    }
-}
-
-impl<'a, T: Real> Work<T> for Transposition<'a, T> {
-    type For<U: Real> = Transposition<'a, U>;
-
-    unsafe fn run_on<S: Simd<T>>(self) {
-        // SAFETY: the caller vouches.
-        unsafe { self.run::<S>() }
-    }
-}
-
-/// Runs a kernel on an instruction set that [`current`](crate::simd::current) gave.
+/// Runs a kernel on an instruction set that [`simd::current`] gave.
 pub(crate) fn run<F: Real, W: Work<F>>(isa: Isa, work: W) {
     if TypeId::of::<F>() == TypeId::of::<f32>() {
         // SAFETY: `F` is `f32`, so both types of work are the same.
@@ -111,9 +72,4 @@ pub(crate) fn lanes<F: Real>(isa: Isa) -> usize {
         Isa::Avx2 => 32 / size_of::<F>(),
         Isa::Baseline => 4,
     }
-}
-
-/// Channels in the largest tile.
-pub(super) fn channels_of_tile(isa: Isa) -> usize {
-    tile_channels(if isa == Isa::Avx512 { 14 } else { 6 })
 }
