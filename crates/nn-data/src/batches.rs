@@ -76,6 +76,12 @@ impl Batches {
         if self.drop_last && n > self.batch_size { n - n % self.batch_size } else { n }
     }
 
+    /// A batch of the epoch that was begun last.
+    pub(crate) fn batch(&self, number: usize) -> &[usize] {
+        let first = number * self.batch_size;
+        &self.order[first..(first + self.batch_size).min(self.samples())]
+    }
+
     /// The number of samples of a batch, but for a shorter last one.
     pub fn batch_size(&self) -> usize {
         self.batch_size
@@ -83,12 +89,17 @@ impl Batches {
 
     /// The batches of an epoch, counted from 0: for each, the numbers of its samples.
     pub fn epoch(&mut self, epoch: u64) -> Chunks<'_, usize> {
+        self.begin(epoch);
+        self.order[..self.samples()].chunks(self.batch_size)
+    }
+
+    /// Puts the samples into the order of an epoch.
+    pub(crate) fn begin(&mut self, epoch: u64) {
         if let Some(streams) = self.streams {
             for (i, sample) in self.order.iter_mut().enumerate() {
                 *sample = i;
             }
             shuffle(&mut self.order, &mut streams.rng("shuffle", epoch));
         }
-        self.order[..self.samples()].chunks(self.batch_size)
     }
 }

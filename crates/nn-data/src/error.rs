@@ -79,4 +79,12 @@ pub enum DataError {
         /// The standard deviation.
         std: f64,
     },
+    /// Threads that could not be started.
+    #[error("loader: {threads} threads could not be started: {message}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// What the system says.
+        message: String,
+    },
 }

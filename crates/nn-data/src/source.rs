@@ -10,9 +10,9 @@ use crate::{DataError, Dataset};
 ///
 /// All samples have one shape. What a source gives depends on the sample and the epoch alone, not on the order in which
 /// it is asked, nor on the thread.
+#[expect(clippy::len_without_is_empty, reason = "a source is never empty")]
 pub trait Source<F: Real>: Send + Sync {
     /// The number of samples, at least 1.
-    #[expect(clippy::len_without_is_empty, reason = "a source is never empty")]
     fn len(&self) -> usize;
 
     /// The shape of one input.
@@ -52,6 +52,12 @@ pub trait Source<F: Real>: Send + Sync {
     ) -> Result<(), DataError> {
         self.gather(0, samples, inputs, targets)
     }
+
+    /// Whether [`gather`](Source::gather) is no more than a copy of memory, so that preparing samples on another thread
+    /// would cost more than it saves.
+    fn is_quick(&self) -> bool {
+        false
+    }
 }
 
 impl<F: Real> Source<F> for Dataset<F> {
@@ -80,5 +86,50 @@ impl<F: Real> Source<F> for Dataset<F> {
     ) -> Result<(), DataError> {
         self.gather_into(samples, inputs, targets);
         Ok(())
+    }
+
+    fn is_quick(&self) -> bool {
+        true
+    }
+}
+
+impl<F: Real, S: Source<F> + ?Sized> Source<F> for &S {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn input_shape(&self) -> &[usize] {
+        (**self).input_shape()
+    }
+
+    fn target_shape(&self) -> &[usize] {
+        (**self).target_shape()
+    }
+
+    fn classes(&self) -> Option<usize> {
+        (**self).classes()
+    }
+
+    fn gather(
+        &self,
+        epoch: u64,
+        samples: &[usize],
+        inputs: ArrayViewMutD<'_, F>,
+        targets: ArrayViewMutD<'_, F>,
+    ) -> Result<(), DataError> {
+        (**self).gather(epoch, samples, inputs, targets)
+    }
+
+    fn gather_plain(
+        &self,
+        samples: &[usize],
+        inputs: ArrayViewMutD<'_, F>,
+        targets: ArrayViewMutD<'_, F>,
+    ) -> Result<(), DataError> {
+        (**self).gather_plain(samples, inputs, targets)
+    }
+
+    fn is_quick(&self) -> bool {
+        (**self).is_quick()
     }
 }
