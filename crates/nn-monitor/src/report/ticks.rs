@@ -1,0 +1,160 @@
+//! The ticks of an axis, linear or logarithmic.
+
+/// Round numbers that enclose a range.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ticks {
+    /// Each with its label; some have none.
+    pub(super) marks: Vec<(f64, String)>,
+    logarithmic: bool,
+}
+
+impl Ticks {
+    /// About `count` steps of 1, 2 or 5 times a power of ten from at or below `low` to at or above `high`;
+    /// both finite.
+    pub(super) fn linear(low: f64, high: f64, count: f64) -> Self {
+        let (low, high) = if is_flat(low, high) { widened(low) } else { (low, high) };
+        let rough = (high - low) / count;
+        let exponent = rough.log10().floor() as i32;
+        let digit = match rough / power(exponent) {
+            r if r <= 1.5 => 1,
+            r if r <= 3.5 => 2,
+            r if r <= 7.5 => 5,
+            _ => 10,
+        };
+        let units = |x: f64| x / power(exponent) / f64::from(digit);
+        // A bound that is a round number but for its rounding is a tick itself.
+        let (first, last) = ((units(low) + 1e-9).floor() as i64, (units(high) - 1e-9).ceil() as i64);
+        let value = |i: i64| {
+            let whole = (i * i64::from(digit)) as f64;
+            if exponent < 0 { whole / power(-exponent) } else { whole * power(exponent) }
+        };
+        let largest = value(first).abs().max(value(last).abs());
+        let decimals = if digit == 10 { -1 - exponent } else { -exponent }.max(0) as usize;
+        let label = |x: f64| match x {
+            0.0 => "0".to_owned(),
+            _ if (1e-3..1e5).contains(&largest) => format!("{x:.decimals$}"),
+            _ => scientific(x, (largest.log10().floor() as i32 - exponent).max(0) as usize),
+        };
+        let marks = (first..=last).map(|i| (value(i), label(value(i)).replace('-', "−"))).collect();
+        Ticks { marks, logarithmic: false }
+    }
+
+    /// 1, 2 and 5 times powers of ten from at or below `low` to at or above `high`, both above 0; only powers
+    /// of ten where there are many.
+    pub(super) fn logarithmic(low: f64, high: f64) -> Self {
+        let exponents = low.log10().floor() as i32..=high.log10().ceil() as i32;
+        let all: Vec<(f64, i32, i32)> = exponents
+            .flat_map(|exponent| [1, 2, 5].map(|digit| (f64::from(digit) * power(exponent), digit, exponent)))
+            .collect();
+        let first = all.iter().rposition(|tick| tick.0 <= low * (1.0 + 1e-9)).unwrap_or(0);
+        let last = all.iter().position(|tick| tick.0 >= high * (1.0 - 1e-9) && tick.0 > all[first].0);
+        let last = last.unwrap_or(all.len() - 1);
+        let kept = &all[first..=last];
+        let every = (kept.len() as i32 / 3).div_euclid(6) + 1;
+        let label = |&(value, digit, exponent): &(f64, i32, i32)| {
+            let wanted = kept.len() <= 7 || (digit == 1 && exponent.rem_euclid(every) == 0);
+            let plain = (-3..5).contains(&exponent);
+            let text = match (wanted, plain) {
+                (false, _) => String::new(),
+                (true, true) => format!("{value:.*}", (-exponent).max(0) as usize),
+                (true, false) => format!("{digit}e{exponent}").replace('-', "−"),
+            };
+            (value, text)
+        };
+        Ticks { marks: kept.iter().map(label).collect(), logarithmic: true }
+    }
+
+    /// Where a number lies: 0 at the first tick, 1 at the last.
+    pub(super) fn position(&self, x: f64) -> f64 {
+        let (low, high) = self.range();
+        if self.logarithmic {
+            (x.max(f64::MIN_POSITIVE).ln() - low.ln()) / (high.ln() - low.ln())
+        } else {
+            (x - low) / (high - low)
+        }
+    }
+
+    /// The first and the last tick.
+    pub(super) fn range(&self) -> (f64, f64) {
+        (self.marks[0].0, self.marks[self.marks.len() - 1].0)
+    }
+}
+
+/// 10ⁿ, to the last bit where it can be.
+fn power(exponent: i32) -> f64 {
+    10f64.powi(exponent)
+}
+
+/// Whether the bounds differ by no more than roundings do.
+fn is_flat(low: f64, high: f64) -> bool {
+    high - low <= 1e-9 * low.abs().max(high.abs()) + 1e-300
+}
+
+/// A range around a single value.
+fn widened(value: f64) -> (f64, f64) {
+    let margin = if value.abs() <= 1e-290 { 1.0 } else { 0.5 * value.abs() };
+    (value - margin, value + margin)
+}
+
+fn scientific(x: f64, decimals: usize) -> String {
+    let text = format!("{x:.decimals$e}");
+    match text.split_once('e') {
+        Some((digits, power)) if digits.contains('.') => {
+            format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ticks;
+
+    fn labels(ticks: &Ticks) -> Vec<&str> {
+        ticks.marks.iter().map(|mark| mark.1.as_str()).filter(|label| !label.is_empty()).collect()
+    }
+
+    #[test]
+    fn linear_ticks_are_round_and_enclose() {
+        let table: [(f64, f64, &[&str]); 10] = [
+            (0.0, 0.1, &["0", "0.02", "0.04", "0.06", "0.08", "0.10"]),
+            (0.85, 0.95, &["0.84", "0.86", "0.88", "0.90", "0.92", "0.94", "0.96"]),
+            (0.0, 1000.0, &["0", "200", "400", "600", "800", "1000"]),
+            (0.0, 3e-5, &["0", "5e−6", "1e−5", "1.5e−5", "2e−5", "2.5e−5", "3e−5"]),
+            (-1.0, 1.0, &["−1.0", "−0.5", "0", "0.5", "1.0"]),
+            (0.5, 0.5, &["0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8"]),
+            (0.0, 0.0, &["−1.0", "−0.5", "0", "0.5", "1.0"]),
+            (0.0, 5e6, &["0", "1e6", "2e6", "3e6", "4e6", "5e6"]),
+            (0.0, 1e300, &["0", "2e299", "4e299", "6e299", "8e299", "1e300"]),
+            (9e5, 1.1e6, &["9e5", "9.5e5", "1e6", "1.05e6", "1.1e6"]),
+        ];
+        for (low, high, expected) in table {
+            let ticks = Ticks::linear(low, high, 5.0);
+            assert_eq!(labels(&ticks), expected, "{low} to {high}");
+            assert!(ticks.position(low) >= -1e-9 && ticks.position(high) <= 1.0 + 1e-9, "{low} to {high}");
+        }
+        assert_eq!(Ticks::linear(0.0, 10.0, 5.0).position(2.5), 0.25);
+    }
+
+    #[test]
+    fn logarithmic_ticks_enclose() {
+        let table: [(f64, f64, &[&str]); 6] = [
+            (0.1, 1.0, &["0.1", "0.2", "0.5", "1"]),
+            (0.03, 7.0, &["0.1", "1", "10"]),
+            (1.0, 1.0, &["1", "2"]),
+            (3e-7, 2e-6, &["2e−7", "5e−7", "1e−6", "2e−6"]),
+            (1e-300, 1e300, &["1e−202", "1e−101", "1", "1e101", "1e202"]),
+            (20.0, 40_000.0, &["100", "1000", "10000"]),
+        ];
+        for (low, high, expected) in table {
+            let ticks = Ticks::logarithmic(low, high);
+            let labels = labels(&ticks);
+            if low > 1e-200 {
+                assert_eq!(labels, expected, "{low} to {high}");
+            }
+            assert!(labels.len() <= 8, "{labels:?}");
+            assert!(ticks.position(low) >= -1e-9 && ticks.position(high) <= 1.0 + 1e-9, "{low} to {high}");
+        }
+        assert!((Ticks::logarithmic(0.1, 10.0).position(1.0) - 0.5).abs() < 1e-12);
+    }
+}
