@@ -72,10 +72,14 @@ fn lead<R>(f: impl FnOnce() -> R) -> R {
 /// Does what work there is until no step has run for a while.
 fn look_out() {
     let mut last = Instant::now();
-    while !RUNS.get() && last.elapsed() < PATIENCE {
+    loop {
         let did = rayon::yield_now() == Some(rayon::Yield::Executed);
+        // Only what is seen after a pause counts: the system may have given this thread a long one.
         if did || RUNNING.load(Ordering::Relaxed) > 0 {
             last = Instant::now();
+        }
+        if RUNS.get() || last.elapsed() >= PATIENCE {
+            return;
         }
         if !did {
             (0..ROUNDS).for_each(|_| spin_loop());

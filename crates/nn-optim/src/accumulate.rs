@@ -47,6 +47,11 @@ impl<F: Real> Accumulate<F> {
         Ok(Accumulate { batches, count: 0, sum: None })
     }
 
+    /// The number k of micro-batches.
+    pub fn batches(&self) -> u64 {
+        self.batches
+    }
+
     /// The number of gradients that wait for their step.
     pub fn count(&self) -> u64 {
         self.count

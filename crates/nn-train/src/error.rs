@@ -5,6 +5,9 @@ use nn_data::DataError;
 use nn_graph::{NonFinite, RecordError, RunError};
 use thiserror::Error;
 
+use crate::EnsembleError;
+use crate::checkpoint::CheckpointError;
+
 /// Why training could not begin, or stopped.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
@@ -24,6 +27,23 @@ pub enum TrainError {
     /// A parameter group, a penalty or a constraint on parameters that the network does not have.
     #[error(transparent)]
     Pattern(#[from] UnmatchedPattern),
+    /// A checkpoint could not be written, or not be gone on from.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Networks that are no ensemble.
+    #[error(transparent)]
+    Ensemble(#[from] EnsembleError),
+    /// Early stopping without validation samples.
+    #[error("early stopping looks at a metric of the validation samples, but there are none")]
+    NoValidation,
+    /// Early stopping by a metric that there is not.
+    #[error("early stopping looks at `{metric}`, but there is only: {expected}")]
+    Metric {
+        /// What it was to look at.
+        metric: String,
+        /// What there is.
+        expected: String,
+    },
     /// The samples of a data set are not what the network takes.
     #[error("the {set} samples have shape {got:?}, the network takes {expected:?}")]
     InputShape {

@@ -3,17 +3,19 @@
 use std::fmt;
 
 use nn_core::{Arena, Mode, Op, Real, Step, View};
-use nn_data::Dataset;
+use nn_data::Source;
 use nn_graph::{Graph, Plan, Plans, RecordError};
 use nn_layers::Network;
+use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 use crate::objective::Objective;
 
 /// Mean loss and accuracy over a data set.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The mean loss over the samples.
+    #[serde(with = "crate::checkpoint::number")]
     pub loss: f64,
     /// The fraction of samples whose largest output is that of their class, where the targets are classes.
     pub accuracy: Option<f64>,
@@ -27,8 +29,9 @@ impl fmt::Display for Evaluation {
 }
 
 /// Sums up the batches of a pass over a data set, exactly also where batches are uneven.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tally {
+    #[serde(with = "crate::checkpoint::number")]
     loss: f64,
     correct: usize,
     samples: usize,
@@ -81,7 +84,7 @@ pub(crate) const TARGETS: &str = "targets";
 pub(crate) fn plan_for<F: Real>(
     network: &Network<F>,
     objective: &Objective<F>,
-    data: &Dataset<F>,
+    data: &dyn Source<F>,
     batch: usize,
     mode: Mode,
 ) -> Result<Plan<F>, RecordError> {
@@ -111,7 +114,7 @@ const EVALUATION_BATCH: usize = 256;
 pub fn evaluate<F: Real>(
     network: &Network<F>,
     loss: impl Op<F> + 'static,
-    data: &Dataset<F>,
+    data: &dyn Source<F>,
 ) -> Result<Evaluation, TrainError> {
     evaluate_with(network, &Objective::new(loss), data, &mut Plans::new())
 }
@@ -120,7 +123,7 @@ pub fn evaluate<F: Real>(
 pub(crate) fn evaluate_with<F: Real>(
     network: &Network<F>,
     objective: &Objective<F>,
-    data: &Dataset<F>,
+    data: &dyn Source<F>,
     plans: &mut Plans<F>,
 ) -> Result<Evaluation, TrainError> {
     let mut tally = Tally::default();
@@ -128,22 +131,33 @@ pub(crate) fn evaluate_with<F: Real>(
     for batch in samples.chunks(EVALUATION_BATCH) {
         let plan = plans
             .get(batch.len(), Mode::Eval, || plan_for(network, objective, data, batch.len(), Mode::Eval))?;
-        run_batch(plan, network.params(), data, batch, &Step::default())?;
-        tally_batch(&mut tally, plan, data)?;
+        run_batch(plan, network.params(), data, Epoch::Plain, batch, &Step::default())?;
+        tally_batch(&mut tally, plan, data.classes().is_some())?;
     }
     Ok(tally.evaluation())
+}
+
+/// Samples as they are in an epoch, or by themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Epoch {
+    Number(u64),
+    Plain,
 }
 
 /// Gathers a batch into the plan and runs it forward.
 pub(crate) fn run_batch<F: Real>(
     plan: &mut Plan<F>,
     params: &Arena<F>,
-    data: &Dataset<F>,
+    data: &dyn Source<F>,
+    epoch: Epoch,
     batch: &[usize],
     step: &Step,
 ) -> Result<(), TrainError> {
     let [inputs, targets] = plan.inputs_mut([INPUTS, TARGETS])?;
-    data.gather_into(batch, inputs, targets);
+    match epoch {
+        Epoch::Number(epoch) => data.gather(epoch, batch, inputs, targets)?,
+        Epoch::Plain => data.gather_plain(batch, inputs, targets)?,
+    }
     Ok(plan.forward(params, step)?)
 }
 
@@ -151,10 +165,10 @@ pub(crate) fn run_batch<F: Real>(
 pub(crate) fn tally_batch<F: Real>(
     tally: &mut Tally,
     plan: &Plan<F>,
-    data: &Dataset<F>,
+    has_classes: bool,
 ) -> Result<(), TrainError> {
     let loss = *plan.output(1).first().expect("a loss is one number");
-    let labels = if data.classes().is_some() { Some(plan.input(TARGETS)?) } else { None };
+    let labels = if has_classes { Some(plan.input(TARGETS)?) } else { None };
     tally.add(loss, &plan.output(0), labels.as_ref());
     Ok(())
 }

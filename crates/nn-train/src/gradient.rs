@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use nn_core::{Arena, Mode, Op, Step};
-use nn_data::Dataset;
+use nn_data::Source;
 use nn_gradcheck::{GradCheck, Report};
 use nn_layers::Network;
 
 use crate::TrainError;
 
-use crate::evaluate::{plan_for, run_batch};
+use crate::evaluate::{Epoch, plan_for, run_batch};
 use crate::objective::Objective;
 
 /// Compares the derived gradient of a network's loss on `data`, taken as one batch, with central differences, for
@@ -34,7 +34,7 @@ pub fn check_gradient(
     check: &GradCheck,
     network: &mut Network<f64>,
     loss: impl Op<f64> + 'static,
-    data: &Dataset<f64>,
+    data: &dyn Source<f64>,
 ) -> Result<Report, TrainError> {
     check_objective(check, network, &Objective::new(loss), data)
 }
@@ -44,13 +44,13 @@ pub(crate) fn check_objective(
     check: &GradCheck,
     network: &mut Network<f64>,
     objective: &Objective<f64>,
-    data: &Dataset<f64>,
+    data: &dyn Source<f64>,
 ) -> Result<Report, TrainError> {
     objective.check(network.params().layout())?;
     let mut plan = plan_for(network, objective, data, data.len(), Mode::Train)?;
     let samples: Vec<usize> = (0..data.len()).collect();
     let mut gradient = Arena::zeros(Arc::clone(network.params().layout()));
-    run_batch(&mut plan, network.params(), data, &samples, &Step::default())?;
+    run_batch(&mut plan, network.params(), data, Epoch::Plain, &samples, &Step::default())?;
     plan.backward(network.params(), &mut gradient, &Step::default());
     Ok(check.check_arena(network.params_mut(), &gradient, |params| {
         plan.forward(params, &Step::default()).expect("the same values were accepted before");

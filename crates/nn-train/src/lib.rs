@@ -1,19 +1,32 @@
 #![doc = include_str!("../README.md")]
 
+mod averaging;
+pub mod checkpoint;
+mod clip;
+mod ensemble;
 mod error;
 mod evaluate;
+mod event;
 mod gradient;
 mod history;
 mod objective;
 mod progress;
+mod rate_finder;
 mod session;
+mod statistics;
 mod trainer;
 
+pub use averaging::Averaging;
+pub use clip::Clip;
+pub use ensemble::{Ensemble, EnsembleError};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate};
+pub use event::{Control, Event};
 pub use gradient::check_gradient;
 pub use history::{EpochRecord, History};
 pub use progress::Progress;
+pub use rate_finder::{RateCurve, RateFinder, RatePoint};
+pub use statistics::estimate_statistics;
 pub use trainer::Trainer;
 
 pub use nn_core as core;

@@ -4,17 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 
 use nn_core::{Op, RangeError, Real};
-use nn_data::Dataset;
+use nn_data::Source;
 use nn_gradcheck::{GradCheck, Report};
 use nn_layers::Network;
-use nn_optim::{Optimizer, Rule};
-use nn_regularize::{Constraint, Penalty};
+use nn_optim::{Accumulate, Optimizer, Rule};
+use nn_regularize::{Constraint, EarlyStopping, Penalty};
 use nn_schedule::Schedule;
 
+use crate::averaging::Averaging;
+use crate::checkpoint::Checkpoints;
+use crate::clip::Clip;
+use crate::event::Callback;
 use crate::gradient::check_objective;
 use crate::objective::Objective;
 use crate::session::Session;
-use crate::{History, Progress, TrainError};
+use crate::{Control, Event, History, Progress, TrainError};
 
 /// Trains a network: mini-batches, shuffled in each epoch; forward and backward pass; update; validation.
 ///
@@ -32,6 +36,13 @@ use crate::{History, Progress, TrainError};
 /// | [`penalty`](Trainer::penalty) | none |
 /// | [`constraint`](Trainer::constraint) | none |
 /// | [`threads`](Trainer::threads) | rayon's global pool: all cores |
+/// | [`clip`](Trainer::clip) | no |
+/// | [`accumulate`](Trainer::accumulate) | no |
+/// | [`average`](Trainer::average) | no |
+/// | [`estimate_statistics`](Trainer::estimate_statistics) | no |
+/// | [`early_stopping`](Trainer::early_stopping) | no |
+/// | [`checkpoints`](Trainer::checkpoints) | none |
+/// | [`on_event`](Trainer::on_event) | nobody is told |
 /// | [`progress`](Trainer::progress) | a bar in a terminal, a line per epoch |
 ///
 /// ```
@@ -61,6 +72,20 @@ pub struct Trainer<F: Real> {
     pub(crate) seed: u64,
     pub(crate) threads: Option<usize>,
     pub(crate) progress: Progress,
+    pub(crate) clip: Option<Clip>,
+    pub(crate) accumulate: Option<Accumulate<F>>,
+    pub(crate) averaging: Option<Averaging<F>>,
+    pub(crate) estimate_statistics: bool,
+    pub(crate) stopping: Option<Watch>,
+    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) callbacks: Vec<Callback<F>>,
+}
+
+/// Early stopping, and the metric that it looks at.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    pub(crate) stopping: EarlyStopping,
+    pub(crate) metric: String,
 }
 
 type Set<F> = dyn Fn(f64, &mut Optimizer<F>) -> Result<(), RangeError> + Send + Sync;
@@ -95,6 +120,13 @@ impl<F: Real> Trainer<F> {
             seed: 0,
             threads: None,
             progress: Progress::default(),
+            clip: None,
+            accumulate: None,
+            averaging: None,
+            estimate_statistics: false,
+            stopping: None,
+            checkpoints: None,
+            callbacks: vec![],
         }
     }
 
@@ -197,23 +229,108 @@ impl<F: Real> Trainer<F> {
         Trainer { progress, ..self }
     }
 
+    /// Keeps the gradient small before each update: [`ClipValue`](nn_optim::ClipValue),
+    /// [`ClipNorm`](nn_optim::ClipNorm) or [`ClipGlobalNorm`](nn_optim::ClipGlobalNorm).
+    #[must_use]
+    pub fn clip(self, clip: impl Into<Clip>) -> Self {
+        Trainer { clip: Some(clip.into()), ..self }
+    }
+
+    /// Updates with the mean gradient of several batches, and at the end of an epoch with that of those left over.
+    #[must_use]
+    pub fn accumulate(self, accumulate: Accumulate<F>) -> Self {
+        Trainer { accumulate: Some(accumulate), ..self }
+    }
+
+    /// Averages the weights after each update: [`Ema`](nn_optim::Ema) or [`Swa`](nn_optim::Swa). With the average the
+    /// network is validated, and left after training.
+    #[must_use]
+    pub fn average(self, averaging: impl Into<Averaging<F>>) -> Self {
+        Trainer { averaging: Some(averaging.into()), ..self }
+    }
+
+    /// After training gathers the running statistics of batch norms anew, exactly over all training samples, with the
+    /// weights that the network is left with. An average of weights wants it.
+    #[must_use]
+    pub fn estimate_statistics(self) -> Self {
+        Trainer { estimate_statistics: true, ..self }
+    }
+
+    /// Stops when the validation loss has not improved for a while, and leaves the network with the weights of the best
+    /// epoch.
+    #[must_use]
+    pub fn early_stopping(self, stopping: EarlyStopping) -> Self {
+        self.early_stopping_on("loss", stopping)
+    }
+
+    /// As [`early_stopping`](Self::early_stopping), by another metric of the validation samples: `accuracy`. Where more
+    /// is better, say so to [`EarlyStopping::maximize`].
+    #[must_use]
+    pub fn early_stopping_on(self, metric: &str, stopping: EarlyStopping) -> Self {
+        Trainer { stopping: Some(Watch { stopping, metric: metric.to_owned() }), ..self }
+    }
+
+    /// Writes checkpoints, from which training can go on to the same bits.
+    #[must_use]
+    pub fn checkpoints(self, checkpoints: Checkpoints) -> Self {
+        Trainer { checkpoints: Some(checkpoints), ..self }
+    }
+
+    /// Calls a function of one's own on each [`Event`]; several are called in turn.
+    ///
+    /// ```
+    /// use nn_train::prelude::*;
+    /// use nn_train::{Control, Event};
+    ///
+    /// let trainer = Trainer::<f32>::new(SoftmaxCrossEntropy::new(), Adam::new(1e-3)?).on_event(|event| match event {
+    ///     Event::Epoch { record, .. } if record.train.loss < 0.01 => Control::Stop,
+    ///     _ => Control::Continue,
+    /// });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn on_event(mut self, call: impl Fn(&Event<'_, F>) -> Control + Send + Sync + 'static) -> Self {
+        self.callbacks.push(Callback(Arc::new(call)));
+        self
+    }
+
+    /// The steps of an epoch over so many samples.
+    pub(crate) fn steps_per_epoch(&self, samples: usize) -> u64 {
+        let batches = samples / self.batch_size.max(1);
+        let has_shorter = !samples.is_multiple_of(self.batch_size.max(1)) && (!self.drop_last || batches == 0);
+        batches as u64 + u64::from(has_shorter)
+    }
+
+    /// The same without what stops, saves, averages, shows or tells.
+    pub(crate) fn bare(&self) -> Self {
+        Trainer {
+            averaging: None,
+            estimate_statistics: false,
+            stopping: None,
+            checkpoints: None,
+            callbacks: vec![],
+            progress: Progress::Silent,
+            ..self.clone()
+        }
+    }
+
     /// Trains the network.
     ///
     /// # Errors
     /// Before the first step: when the data do not suit the network or the loss, have no samples, the batch size is 0,
-    /// or a pattern matches no parameter. Later: when the loss becomes infinite or NaN ([`TrainError::NonFinite`]);
+    /// a pattern matches no parameter, or a checkpoint cannot be gone on from. Later: when a checkpoint cannot be written; when the loss becomes infinite or NaN ([`TrainError::NonFinite`]);
     /// the network then has the parameters of the last step whose loss and gradient were finite.
     pub fn fit(
         &self,
         network: &mut Network<F>,
-        train: &Dataset<F>,
-        validation: Option<&Dataset<F>>,
+        train: &dyn Source<F>,
+        validation: Option<&dyn Source<F>>,
     ) -> Result<History, TrainError> {
         check("training", network, train)?;
         if let Some(validation) = validation {
             check("validation", network, validation)?;
         }
-        let mut run = || Session::new(self, network, train)?.run(validation);
+        let mut run = || Session::new(self, network, train, validation)?.run();
         let Some(threads) = self.threads else {
             // Inside the pool from the start, so that no step has to enter it.
             return if rayon::current_num_threads() > 1 { rayon::scope(|_| run()) } else { run() };
@@ -234,13 +351,13 @@ impl Trainer<f64> {
         &self,
         check: &GradCheck,
         network: &mut Network<f64>,
-        data: &Dataset<f64>,
+        data: &dyn Source<f64>,
     ) -> Result<Report, TrainError> {
         check_objective(check, network, &self.objective, data)
     }
 }
 
-fn check<F: Real>(set: &'static str, network: &Network<F>, data: &Dataset<F>) -> Result<(), TrainError> {
+fn check<F: Real>(set: &'static str, network: &Network<F>, data: &dyn Source<F>) -> Result<(), TrainError> {
     if data.input_shape() != network.input_shape() {
         let (expected, got) = (network.input_shape().to_vec(), data.input_shape().to_vec());
         return Err(TrainError::InputShape { set, expected, got });
