@@ -83,14 +83,17 @@ impl Histogram {
             return Ok(Self::summed(values.len(), finite, vec![], vec![]));
         };
         // Halves, so that the difference of huge numbers is finite.
-        let at = |share: f64| (min * (1.0 - share)) + max * share;
         let mut counts = vec![0; buckets];
         let half_range = max / 2.0 - min / 2.0;
         for &x in &finite {
             let share = if half_range > 0.0 { (x / 2.0 - min / 2.0) / half_range } else { 0.0 };
             counts[((share * buckets as f64) as usize).min(buckets - 1)] += 1;
         }
-        let limits = (0..=buckets).map(|i| at(i as f64 / buckets as f64)).collect();
+        let limit = |i: usize| {
+            let part = half_range * (i as f64 / buckets as f64);
+            if i == buckets { max } else { (min + part + part).min(max) }
+        };
+        let limits = (0..=buckets).map(limit).collect();
         Ok(Self::summed(values.len(), finite, limits, counts))
     }
 
