@@ -215,14 +215,20 @@ pub(crate) fn check_finite<F: Real>(array: &'static str, values: &ArrayD<F>) -> 
         return Ok(());
     };
     let value = values.iter().nth(at).map_or(f64::NAN, |x| x.to_f64());
+    let index = unravel(at, values.shape());
+    Err(DataError::NonFinite { array, sample: index[0], feature: index[1..].to_vec(), value })
+}
+
+/// The index of element `at` of an array in row-major order.
+pub(crate) fn unravel(at: usize, shape: &[usize]) -> Vec<usize> {
     let mut rest = at;
     let mut index: Vec<usize> = Vec::new();
-    for &length in values.shape().iter().rev() {
+    for &length in shape.iter().rev() {
         index.push(rest % length);
         rest /= length;
     }
     index.reverse();
-    Err(DataError::NonFinite { array, sample: index[0], feature: index[1..].to_vec(), value })
+    index
 }
 
 #[track_caller]

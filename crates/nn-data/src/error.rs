@@ -1,5 +1,9 @@
 //! What may be wrong with data that came from outside.
 
+use std::io;
+use std::path::PathBuf;
+
+use nn_core::RangeError;
 use thiserror::Error;
 
 /// Data, or a request for a part of it, that cannot be used.
@@ -54,6 +58,48 @@ pub enum DataError {
         /// What needs them.
         what: &'static str,
     },
+    /// Targets are needed, no column holds them.
+    #[error("data set: expected targets, but no column of the table was chosen for them")]
+    NoTargets,
+    /// A sample that cannot be read.
+    #[error("sample {sample} cannot be read: {message}")]
+    Unreadable {
+        /// The sample, from 0.
+        sample: usize,
+        /// The kind of failure.
+        kind: io::ErrorKind,
+        /// What the system says.
+        message: String,
+    },
+    /// Something wrong in a file, found when a sample was read from it.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Box<DataError>,
+    },
+    /// An image that cannot be decoded.
+    #[error("{}: not a readable image: {message}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        message: String,
+    },
+    /// An image of another size than the others.
+    #[error("{}: expected an image of {}×{} pixels as the first, got {}×{}", path.display(), expected.0, expected.1, got.0, got.1)]
+    ImageSize {
+        /// The file.
+        path: PathBuf,
+        /// Height and width of the first image.
+        expected: (u32, u32),
+        /// Height and width of this one.
+        got: (u32, u32),
+    },
+    /// A hyperparameter outside its range.
+    #[error(transparent)]
+    Range(#[from] RangeError),
     /// A mini-batch of no samples.
     #[error("batch size: expected at least 1, got 0")]
     BatchSize,
@@ -63,8 +109,16 @@ pub enum DataError {
         /// The fractions.
         fractions: Vec<f64>,
     },
+    /// A number of folds that the samples do not allow.
+    #[error("k-fold: expected 2 to {samples} folds, got {folds}")]
+    Folds {
+        /// The number of folds.
+        folds: usize,
+        /// The most folds there can be.
+        samples: usize,
+    },
     /// Samples of another shape than those that a scaling was fitted on.
-    #[error("standardizer: expected samples of shape {expected:?}, got {got:?}")]
+    #[error("scaling: expected samples of shape {expected:?}, got {got:?}")]
     SampleShape {
         /// Shape of the samples that it was fitted on.
         expected: Vec<usize>,

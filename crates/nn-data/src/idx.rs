@@ -14,6 +14,8 @@ use ndarray::{ArrayD, IxDyn};
 use nn_core::Real;
 use thiserror::Error;
 
+use crate::npy;
+
 /// The contents of an IDX file, in the type in which they are stored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Idx {
@@ -133,12 +135,41 @@ pub fn read(path: impl AsRef<Path>) -> Result<Idx, IdxError> {
 fn read_file(path: &Path) -> Result<Idx, IdxProblem> {
     let file = File::open(path).map_err(IdxProblem::Io)?;
     let size = file.metadata().map_err(IdxProblem::Io)?.len();
-    let mut file = BufReader::with_capacity(1 << 16, file);
-    if file.fill_buf().map_err(IdxProblem::Io)?.starts_with(&[0x1f, 0x8b]) {
-        decode(&mut MultiGzDecoder::new(file), size, IdxProblem::Gzip)
+    read_from(file, size)
+}
+
+/// Reads IDX, plain or gzipped, from anywhere, such as memory; see [`read`].
+///
+/// # Errors
+/// As [`read`].
+pub fn from_reader(from: impl Read) -> Result<Idx, IdxProblem> {
+    read_from(from, 0)
+}
+
+/// Reads IDX, plain or gzipped; `size`, the bytes that there are, bounds what is reserved in advance.
+fn read_from(from: impl Read, size: u64) -> Result<Idx, IdxProblem> {
+    let mut from = BufReader::with_capacity(1 << 16, from);
+    if from.fill_buf().map_err(IdxProblem::Io)?.starts_with(&[0x1f, 0x8b]) {
+        decode(&mut MultiGzDecoder::new(from), size, IdxProblem::Gzip)
     } else {
-        decode(&mut file, size, IdxProblem::Io)
+        decode(&mut from, size, IdxProblem::Io)
     }
+}
+
+/// What the header of a file without compression says: the type of the elements, the lengths of the axes, and the bytes
+/// of all elements.
+pub(crate) fn layout(from: &mut impl Read) -> Result<(npy::Kind, Vec<usize>, usize), IdxProblem> {
+    let (kind, shape) = header(from, IdxProblem::Io)?;
+    let bytes = byte_count(&shape, kind.size())?;
+    let kind = match kind {
+        Kind::U8 => npy::Kind::U8,
+        Kind::I8 => npy::Kind::I8,
+        Kind::I16 => npy::Kind::I16,
+        Kind::I32 => npy::Kind::I32,
+        Kind::F32 => npy::Kind::F32,
+        Kind::F64 => npy::Kind::F64,
+    };
+    Ok((kind, shape, bytes))
 }
 
 /// Reads header and elements; `size`, the bytes of the file, bounds what is reserved in advance.

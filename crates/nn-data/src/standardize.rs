@@ -1,9 +1,10 @@
 //! Scaling of inputs to mean 0 and standard deviation 1.
 
-use ndarray::{ArrayD, ArrayViewMutD, Axis, IxDyn, Zip};
-use nn_core::Real;
+use ndarray::{ArrayD, ArrayViewMutD, IxDyn};
+use nn_core::{Real, shape};
 
-use crate::{DataError, Dataset};
+use crate::scaling::{each_feature, each_input};
+use crate::{DataError, Dataset, Source};
 
 /// Shifts and scales inputs to mean 0 and standard deviation 1: x ↦ (x − μ) / σ.
 ///
@@ -22,6 +23,8 @@ use crate::{DataError, Dataset};
 /// assert_eq!(scaling.apply(test).unwrap().inputs(), &array![[2.0, 1.0]].into_dyn());
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "saved::Standardizer", into = "saved::Standardizer"))]
 pub struct Standardizer {
     mean: ArrayD<f64>,
     std: ArrayD<f64>,
@@ -31,24 +34,24 @@ impl Standardizer {
     /// Fits a mean and a standard deviation for each feature.
     ///
     /// # Errors
-    /// When a variance overflows.
-    pub fn per_feature<F: Real>(train: &Dataset<F>) -> Result<Self, DataError> {
+    /// When a variance overflows, or a sample cannot be read.
+    pub fn per_feature<F: Real>(train: &dyn Source<F>) -> Result<Self, DataError> {
         let (n, shape) = (train.len() as f64, IxDyn(train.input_shape()));
-        let mut range = vec![(f64::INFINITY, f64::NEG_INFINITY); shape_size(train)];
+        let mut range = vec![(f64::INFINITY, f64::NEG_INFINITY); shape::size(train.input_shape())];
         let mut mean = vec![0.0; range.len()];
-        for row in rows(train) {
+        each_input(train, |row| {
             for ((&x, sum), (low, high)) in row.iter().zip(&mut mean).zip(&mut range) {
                 let x = x.to_f64();
                 *sum += x / n;
                 (*low, *high) = (low.min(x), high.max(x));
             }
-        }
+        })?;
         let mut std = vec![0.0; mean.len()];
-        for row in rows(train) {
+        each_input(train, |row| {
             for ((&x, sum), &mean) in row.iter().zip(&mut std).zip(&mean) {
                 *sum += (x.to_f64() - mean) * (x.to_f64() - mean) / n;
             }
-        }
+        })?;
         for ((mean, std), range) in mean.iter_mut().zip(&mut std).zip(range) {
             (*mean, *std) = finish(*mean, *std, range);
         }
@@ -59,20 +62,22 @@ impl Standardizer {
     /// Fits one mean and one standard deviation over all features together, as is usual for images.
     ///
     /// # Errors
-    /// When the variance overflows.
-    pub fn per_set<F: Real>(train: &Dataset<F>) -> Result<Self, DataError> {
-        let count = train.inputs().len() as f64;
-        let mut range = (f64::INFINITY, f64::NEG_INFINITY);
-        let mut total = |row: &[F]| {
-            row.iter().fold(0.0, |sum, &x| {
+    /// When the variance overflows, or a sample cannot be read.
+    pub fn per_set<F: Real>(train: &dyn Source<F>) -> Result<Self, DataError> {
+        let count = (train.len() * shape::size(train.input_shape())) as f64;
+        let (mut range, mut mean) = ((f64::INFINITY, f64::NEG_INFINITY), 0.0);
+        each_input(train, |row| {
+            let total = row.iter().fold(0.0, |sum, &x| {
                 let x = x.to_f64();
                 range = (range.0.min(x), range.1.max(x));
                 sum + x
-            })
-        };
-        let mean = rows(train).map(|row| total(row) / count).sum::<f64>();
-        let squares = |row: &[F]| row.iter().map(|&x| (x.to_f64() - mean).powi(2)).sum::<f64>();
-        let variance = rows(train).map(|row| squares(row) / count).sum();
+            });
+            mean += total / count;
+        })?;
+        let mut variance = 0.0;
+        each_input(train, |row| {
+            variance += row.iter().map(|&x| (x.to_f64() - mean).powi(2)).sum::<f64>() / count;
+        })?;
         let (mean, std) = finish(mean, variance, range);
         Standardizer::new(ArrayD::from_elem(IxDyn(&[]), mean), ArrayD::from_elem(IxDyn(&[]), std))
     }
@@ -120,7 +125,7 @@ impl Standardizer {
     /// # Errors
     /// When the samples have another shape than those fitted on.
     pub fn transform<F: Real>(&self, inputs: ArrayViewMutD<'_, F>) -> Result<(), DataError> {
-        self.each(inputs, |x, mean, std| (x - mean) / std)
+        each_feature(inputs, &self.mean, &self.std, |x, mean, std| (x - mean) / std)
     }
 
     /// Undoes [`transform`](Standardizer::transform) in place: x ← x·σ + μ.
@@ -128,44 +133,8 @@ impl Standardizer {
     /// # Errors
     /// When the samples have another shape than those fitted on.
     pub fn inverse<F: Real>(&self, inputs: ArrayViewMutD<'_, F>) -> Result<(), DataError> {
-        self.each(inputs, |x, mean, std| x * std + mean)
+        each_feature(inputs, &self.mean, &self.std, |x, mean, std| x * std + mean)
     }
-
-    fn each<F: Real>(
-        &self,
-        mut inputs: ArrayViewMutD<'_, F>,
-        scale: impl Fn(f64, f64, f64) -> f64,
-    ) -> Result<(), DataError> {
-        if let (Some(&mean), Some(&std)) = (single(&self.mean), single(&self.std)) {
-            inputs.mapv_inplace(|x| F::from_f64(scale(x.to_f64(), mean, std)));
-            return Ok(());
-        }
-        let got = inputs.shape().get(1..).unwrap_or_default();
-        if got != self.mean.shape() {
-            return Err(DataError::SampleShape { expected: self.mean.shape().to_vec(), got: got.to_vec() });
-        }
-        for row in inputs.axis_iter_mut(Axis(0)) {
-            Zip::from(row).and(&self.mean).and(&self.std).for_each(|x, &mean, &std| {
-                *x = F::from_f64(scale(x.to_f64(), mean, std));
-            });
-        }
-        Ok(())
-    }
-}
-
-/// The value of an array without axes.
-fn single(array: &ArrayD<f64>) -> Option<&f64> {
-    if array.ndim() == 0 { array.first() } else { None }
-}
-
-fn shape_size<F: Real>(set: &Dataset<F>) -> usize {
-    nn_core::shape::size(set.input_shape())
-}
-
-/// The inputs of each sample.
-fn rows<F: Real>(set: &Dataset<F>) -> impl Iterator<Item = &[F]> {
-    let values = set.inputs().as_slice().unwrap_or_default();
-    values.chunks_exact(shape_size(set).max(1))
 }
 
 /// Mean and standard deviation from mean, variance, lowest and highest value.
@@ -176,4 +145,38 @@ fn finish(mean: f64, variance: f64, (low, high): (f64, f64)) -> (f64, f64) {
         return (if low == high { low } else { 0.0 }, 1.0);
     }
     (mean, variance.sqrt())
+}
+
+#[cfg(feature = "serde")]
+mod saved {
+    use serde::{Deserialize, Serialize};
+
+    use crate::DataError;
+    use crate::scaling::saved_array;
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct Standardizer {
+        shape: Vec<usize>,
+        mean: Vec<f64>,
+        std: Vec<f64>,
+    }
+
+    impl From<super::Standardizer> for Standardizer {
+        fn from(scaling: super::Standardizer) -> Self {
+            Standardizer {
+                shape: scaling.mean.shape().to_vec(),
+                mean: scaling.mean.iter().copied().collect(),
+                std: scaling.std.iter().copied().collect(),
+            }
+        }
+    }
+
+    impl TryFrom<Standardizer> for super::Standardizer {
+        type Error = DataError;
+
+        fn try_from(saved: Standardizer) -> Result<Self, DataError> {
+            let (mean, std) = (saved_array(&saved.shape, saved.mean)?, saved_array(&saved.shape, saved.std)?);
+            super::Standardizer::new(mean, std)
+        }
+    }
 }

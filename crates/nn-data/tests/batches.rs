@@ -126,7 +126,7 @@ fn known_statistics_are_checked() {
     let mismatch = Standardizer::new(array![0.0].into_dyn(), array![1.0, 1.0].into_dyn());
     assert!(matches!(mismatch, Err(DataError::SampleShape { .. })));
     let message = new(0.0, 1.0).unwrap().apply(regression(array![[1.0, 2.0]])).unwrap_err().to_string();
-    assert_eq!(message, "standardizer: expected samples of shape [1], got [2]");
+    assert_eq!(message, "scaling: expected samples of shape [1], got [2]");
     let overflow = new(0.0, 1e-200).unwrap().apply(regression(array![[1e200]])).unwrap_err();
     assert!(matches!(overflow, DataError::NonFinite { sample: 0, .. }), "{overflow}");
     let wide = Standardizer::per_feature(&regression(array![[1e200], [-1e200]])).unwrap_err();

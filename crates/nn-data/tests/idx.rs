@@ -1,8 +1,10 @@
 //! IDX files: what is written by the format's description is read back, and every damage is reported.
 
 mod files;
+mod idx_bytes;
 
-use files::{Folder, encode, gzip};
+use files::Folder;
+use idx_bytes::{encode, gzip};
 use ndarray::ArrayD;
 use nn_data::idx::{self, Idx, IdxProblem};
 use proptest::collection::vec;
@@ -43,8 +45,12 @@ proptest! {
     fn any_bytes_give_a_result_or_an_error(bytes in vec(any::<u8>(), 0..40), sound_magic in any::<bool>()) {
         let folder = Folder::new("any");
         let bytes = if sound_magic { [&[0, 0, 8, 3][..], &bytes].concat() } else { bytes };
+        let from_memory = idx::from_reader(&bytes[..]);
         if let Ok(contents) = idx::read(folder.write("file", &bytes)) {
             prop_assert_eq!(encode(&contents), bytes);
+            prop_assert_eq!(from_memory.unwrap(), contents);
+        } else {
+            prop_assert!(from_memory.is_err());
         }
     }
 }

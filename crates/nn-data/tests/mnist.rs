@@ -1,8 +1,10 @@
 //! The four files of MNIST: small ones made here, and the real ones where `MNIST_DIR` names their folder.
 
 mod files;
+mod idx_bytes;
 
-use files::{Folder, encode, gzip};
+use files::Folder;
+use idx_bytes::{encode, gzip};
 use ndarray::{Array, ArrayD, IxDyn};
 use nn_data::idx::Idx;
 use nn_data::mnist::{self, FILES};
