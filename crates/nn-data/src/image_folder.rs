@@ -28,9 +28,9 @@ use crate::{DataError, Dataset, Source};
 /// transparency is left out, and the orientation that a camera noted is not applied.
 ///
 /// ```no_run
-/// use nn_data::{ImageFolder, Source};
+/// use nn_data::{ImageFolder, ImageFolderOptions, Source};
 ///
-/// let images: ImageFolder<f32> = ImageFolder::options().grey().resize(32, 32).open("faces")?;
+/// let images: ImageFolder<f32> = ImageFolderOptions::new().grey().resize(32, 32).open("faces")?;
 /// println!("{} images of {:?}", images.len(), images.class_names());
 /// let set = images.load()?;   // all in memory
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -90,6 +90,11 @@ pub enum ImageFolderError {
 }
 
 impl ImageFolderOptions {
+    /// Images in colour and in their own size.
+    pub fn new() -> Self {
+        ImageFolderOptions::default()
+    }
+
     /// One channel, the luminance, instead of red, green and blue.
     #[must_use]
     pub fn grey(mut self) -> Self {
@@ -143,17 +148,12 @@ impl ImageFolderOptions {
 }
 
 impl<F: Real> ImageFolder<F> {
-    /// Options to open a folder with.
-    pub fn options() -> ImageFolderOptions {
-        ImageFolderOptions::default()
-    }
-
     /// The images of a folder, in colour and in their own size.
     ///
     /// # Errors
     /// As [`ImageFolderOptions::open`].
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ImageFolderError> {
-        ImageFolderOptions::default().open(folder)
+        ImageFolderOptions::new().open(folder)
     }
 
     /// The names of the folders, in the order of the numbers of the classes.

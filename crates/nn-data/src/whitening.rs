@@ -35,7 +35,7 @@ pub enum WhiteningMethod {
 /// use nn_data::{Dataset, Whitening, WhiteningMethod};
 ///
 /// let inputs = array![[2.0, 2.0], [-2.0, -2.0], [1.0, -1.0], [-1.0, 1.0]];
-/// let train = Dataset::regression(inputs, array![0.0, 0.0, 0.0, 0.0]).unwrap();
+/// let train = Dataset::<f64>::regression(inputs, array![0.0, 0.0, 0.0, 0.0]).unwrap();
 /// let scaling = Whitening::fit(&train, WhiteningMethod::Pca, 1e-9).unwrap();
 /// assert!((scaling.eigenvalues()[0] - 4.0).abs() < 1e-12 && (scaling.eigenvalues()[1] - 1.0).abs() < 1e-12);
 /// let white = scaling.apply(train).unwrap();

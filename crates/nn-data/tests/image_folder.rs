@@ -8,7 +8,7 @@ use std::path::Path;
 use files::Folder;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use ndarray::{Array1, ArrayD, Axis, IxDyn};
-use nn_data::{DataError, ImageFolder, Source};
+use nn_data::{DataError, ImageFolder, ImageFolderOptions, Source};
 
 /// 2×3 pixels (height, width), all channels different.
 fn colours(seed: u8) -> RgbImage {
@@ -69,7 +69,7 @@ fn images_become_grey_and_change_their_size() {
     save(&folder, "a/3.png", RgbaImage::from_pixel(2, 2, Rgba([51, 51, 51, 7])));
     save(&folder, "a/4.png", image::ImageBuffer::from_pixel(3, 3, Luma([0xffff_u16 / 5])));
     let images: ImageFolder<f32> =
-        ImageFolder::<f32>::options().grey().resize(2, 2).open(folder.path("")).unwrap();
+        ImageFolderOptions::new().grey().resize(2, 2).open(folder.path("")).unwrap();
     assert_eq!(images.input_shape(), [1, 2, 2]);
     let set = images.load().unwrap();
     // Halving with a triangle of half-width 2: weights 0.75, 0.75 and 0.25 of 1.75 for the nearest three columns.
@@ -109,7 +109,7 @@ fn what_cannot_be_read_is_named() {
             Ok(images) => images.load().unwrap_err().to_string(),
         };
         assert!(message.contains(expected), "{message}\nshould contain: {expected}");
-        let resized = ImageFolder::<f32>::options().resize(2, 2).open::<f32>(folder.path("")).unwrap();
+        let resized = ImageFolderOptions::new().resize(2, 2).open::<f32>(folder.path("")).unwrap();
         let sample = (0..4).find(|&i| resized.path(i).unwrap().ends_with(name)).unwrap();
         let (mut x, mut y) = (ArrayD::zeros(IxDyn(&[1, 3, 2, 2])), Array1::zeros(1).into_dyn());
         let error = resized.gather(0, &[sample], x.view_mut(), y.view_mut()).unwrap_err();
@@ -125,7 +125,7 @@ fn images_of_mixed_sizes_are_refused_or_made_one_size() {
     let message = ImageFolder::<f32>::open(folder.path("")).unwrap_err().to_string();
     let expected = "dog/large.png: expected an image of 2×3 pixels as the first, got 4×5";
     assert!(message.ends_with(expected), "{message}");
-    let resized = ImageFolder::<f32>::options().resize(7, 9).open::<f32>(folder.path("")).unwrap();
+    let resized = ImageFolderOptions::new().resize(7, 9).open::<f32>(folder.path("")).unwrap();
     assert_eq!(resized.load().unwrap().inputs().shape(), [4, 3, 7, 9]);
     // An image that changes after the folder was opened.
     let folder = sound();
@@ -148,6 +148,6 @@ fn folders_without_classes_or_images_are_refused() {
     let message = open(&folder.path(""));
     assert!(message.ends_with("b: expected images that end in .png, .jpg or .jpeg, got none"), "{message}");
     let message =
-        ImageFolder::<f32>::options().resize(0, 3).open::<f32>(folder.path("")).unwrap_err().to_string();
+        ImageFolderOptions::new().resize(0, 3).open::<f32>(folder.path("")).unwrap_err().to_string();
     assert_eq!(message, "images of 0×3 pixels: expected at least 1×1");
 }

@@ -95,11 +95,11 @@ pub(super) enum Target {
 /// assert_eq!(table.features(), ["petal length", "petal width", "colour=blue", "colour=white"]);
 /// assert_eq!(table.classes().unwrap(), ["setosa", "versicolor", "virginica"]);
 /// assert_eq!(table.missing(), [("petal width".to_owned(), 1)]);
+/// assert_eq!(table.inputs().row(1).to_vec(), [4.7, 1.35, 1.0, 0.0]);
 ///
 /// let schema = table.schema().clone();
 /// let set = table.into_dataset().unwrap();
 /// assert_eq!(set.labels().unwrap(), [0, 1, 2]);
-/// assert_eq!(set.inputs().row(1).to_vec(), [4.7, 1.35, 1.0, 0.0]);
 ///
 /// // Another file, without targets and in another order, to predict from.
 /// let new = "petal width,petal length,colour\n0.4,1.5,blue\n";
