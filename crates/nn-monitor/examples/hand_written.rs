@@ -26,7 +26,7 @@ const HIDDEN: usize = 24;
 const CLASSES: usize = 10;
 const BATCH: usize = 32;
 const EPOCHS: usize = 15;
-const TRAIN: usize = 1500;
+const TRAIN: usize = 3000;
 const MOMENTUM: f32 = 0.9;
 
 /// The lit segments of each digit: top, upper left, upper right, middle, lower left, lower right, bottom.
@@ -40,12 +40,12 @@ fn draw(digit: usize, number: u64) -> Vec<f32> {
     let mut rng = Streams::new(7).rng("picture", number);
     let (down, right) = (rng.random_range(0..3), rng.random_range(0..3));
     let mut pixels: Vec<f32> =
-        (0..HEIGHT * WIDTH).map(|_| 0.25 * f32::standard_normal(rng.random())).collect();
+        (0..HEIGHT * WIDTH).map(|_| 0.2 * f32::standard_normal(rng.random())).collect();
     // First row and column, number of rows and columns of each segment.
     let places =
         [(0, 1, 1, 3), (1, 0, 3, 1), (1, 4, 3, 1), (4, 1, 1, 3), (5, 0, 3, 1), (5, 4, 3, 1), (8, 1, 1, 3)];
     for (place, lit) in places.iter().zip(SEGMENTS[digit].bytes()) {
-        let brightness: f32 = rng.random_range(0.4..1.0);
+        let brightness: f32 = rng.random_range(0.5..1.0);
         for row in (0..place.2).map(|row| place.0 + row + down).filter(|_| lit == b'1') {
             for column in (0..place.3).map(|column| place.1 + column + right) {
                 pixels[row * WIDTH + column] += brightness;
@@ -162,25 +162,17 @@ fn start() -> RunStart {
     }
 }
 
-/// Tells all sinks the same.
-fn tell(
-    sinks: &mut [Box<dyn Sink>],
-    what: impl Fn(&mut dyn Sink) -> Result<(), nn_monitor::SinkError>,
-) -> Result<(), nn_monitor::SinkError> {
-    sinks.iter_mut().try_for_each(|sink| what(sink.as_mut()))
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or("run".to_owned()));
-    let columns = ["train/loss", "validation/loss", "validation/accuracy"];
+    let columns = ["train/accuracy", "validation/loss", "validation/accuracy"];
     let mut sinks: Vec<Box<dyn Sink>> = vec![
         Box::new(Report::to_file(folder.join("report.html"))),
-        Box::new(CsvSink::create(folder.join("epochs.csv"), &columns[1..])?),
+        Box::new(CsvSink::create(folder.join("epochs.csv"), &columns)?),
         Box::new(JsonlSink::create(folder.join("run.jsonl"))?),
         Box::new(TensorBoardSink::create(&folder)?),
     ];
     let began = Instant::now();
-    tell(&mut sinks, |sink| sink.start(&start()))?;
+    sinks.start(&start())?;
 
     let (inputs, labels) = samples(0, TRAIN);
     let (valid_inputs, valid_labels) = samples(TRAIN, 500);
@@ -207,11 +199,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let batch_loss = mean_loss(&logits, &t);
         accuracy.update_arrays(&logits, &t)?;
         cost.add(batch_loss, t.len());
-        tell(&mut sinks, |sink| {
-            sink.scalar(at, "train/loss", batch_loss)?;
-            sink.scalar(at, "learning_rate", alpha.into())?;
-            sink.scalar(at, "momentum", MOMENTUM.into())
-        })?;
+        sinks.scalar(at, "train/loss", batch_loss)?;
+        sinks.scalar(at, "learning_rate", alpha.into())?;
+        sinks.scalar(at, "momentum", MOMENTUM.into())?;
         if step % 10 == 0 {
             watch(&mut sinks, at, &hidden, &logits, &gradient)?;
         }
@@ -220,12 +210,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let valid_loss = mean_loss(&logits, &valid_labels);
             let mut valid_accuracy = Accuracy::new();
             valid_accuracy.update_arrays(&logits, &valid_labels)?;
-            tell(&mut sinks, |sink| {
-                sink.scalar(at, "validation/loss", valid_loss)?;
-                sink.scalar(at, "train/accuracy", accuracy.value())?;
-                sink.scalar(at, "validation/accuracy", valid_accuracy.value())?;
-                sink.flush()
-            })?;
+            sinks.scalar(at, "validation/loss", valid_loss)?;
+            sinks.scalar(at, "train/accuracy", accuracy.value())?;
+            sinks.scalar(at, "validation/accuracy", valid_accuracy.value())?;
+            sinks.flush()?;
             println!(
                 "epoch {:>2}  loss {:.4}  valid {valid_loss:.4}  {:.1} %",
                 at.epoch,
@@ -245,14 +233,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         data_wait: Some(0.0),
         reason: "all epochs done".to_owned(),
     };
-    tell(&mut sinks, |sink| sink.end(&end))?;
+    sinks.end(&end)?;
     println!("see {}", folder.join("report.html").display());
     Ok(())
 }
 
 /// Distributions of what flows through the network.
 fn watch(
-    sinks: &mut [Box<dyn Sink>],
+    sinks: &mut dyn Sink,
     at: At,
     hidden: &Array2<f32>,
     logits: &Array2<f32>,
@@ -260,18 +248,18 @@ fn watch(
 ) -> Result<(), nn_monitor::SinkError> {
     for (name, values) in [("hidden", hidden), ("output", logits)] {
         let histogram = Histogram::exponential(values.as_slice().unwrap_or_default());
-        tell(sinks, |sink| sink.histogram(at, Quantity::Activation, name, &histogram))?;
+        sinks.histogram(at, Quantity::Activation, name, &histogram)?;
     }
     for (name, values) in [("hidden.weight", &gradient.0[0]), ("output.weight", &gradient.0[1])] {
         let norm = values.mapv(|x| f64::from(x).powi(2)).sum().sqrt();
-        tell(sinks, |sink| sink.scalar(at, &format!("gradient_norm/{name}"), norm))?;
+        sinks.scalar(at, &format!("gradient_norm/{name}"), norm)?;
     }
     Ok(())
 }
 
 /// What is right and what is wrong at the end.
 fn finish(
-    sinks: &mut [Box<dyn Sink>],
+    sinks: &mut dyn Sink,
     at: At,
     net: &Network,
     inputs: &Array2<f32>,
@@ -294,9 +282,7 @@ fn finish(
         worst_samples.push(Sample { index, predicted, label, loss, image });
     }
     let names: Vec<String> = (0..CLASSES).map(|class| class.to_string()).collect();
-    tell(sinks, |sink| {
-        sink.confusion(at, &confusion, &names)?;
-        sink.worst_samples(at, &worst_samples)
-    })?;
+    sinks.confusion(at, &confusion, &names)?;
+    sinks.worst_samples(at, &worst_samples)?;
     Ok(())
 }

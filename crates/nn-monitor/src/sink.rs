@@ -1,5 +1,7 @@
 //! Where records of a run go.
 
+use std::fmt::Debug;
+
 use crate::{At, ConfusionMatrix, Histogram, Image, Quantity, RunEnd, RunStart, Sample, SinkError};
 
 /// A place to which the records of a run go: a file, a folder, a report, a screen.
@@ -32,7 +34,7 @@ use crate::{At, ConfusionMatrix, Histogram, Image, Quantity, RunEnd, RunStart, S
 /// # Errors
 /// Every method: when what is behind the sink cannot be written.
 #[expect(unused_variables, reason = "the provided methods do nothing")]
-pub trait Sink: Send {
+pub trait Sink: Debug + Send {
     /// The run begins.
     fn start(&mut self, run: &RunStart) -> Result<(), SinkError> {
         Ok(())
@@ -88,5 +90,55 @@ pub trait Sink: Send {
     /// Writes what is still kept in memory.
     fn flush(&mut self) -> Result<(), SinkError> {
         Ok(())
+    }
+}
+
+/// Several sinks as one; each is told everything, up to the first that fails.
+impl Sink for Vec<Box<dyn Sink>> {
+    fn start(&mut self, run: &RunStart) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.start(run))
+    }
+
+    fn scalar(&mut self, at: At, name: &str, value: f64) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.scalar(at, name, value))
+    }
+
+    fn histogram(
+        &mut self,
+        at: At,
+        quantity: Quantity,
+        name: &str,
+        histogram: &Histogram,
+    ) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.histogram(at, quantity, name, histogram))
+    }
+
+    fn image(&mut self, at: At, name: &str, image: &Image) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.image(at, name, image))
+    }
+
+    fn text(&mut self, at: At, name: &str, text: &str) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.text(at, name, text))
+    }
+
+    fn confusion(
+        &mut self,
+        at: At,
+        confusion: &ConfusionMatrix,
+        classes: &[String],
+    ) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.confusion(at, confusion, classes))
+    }
+
+    fn worst_samples(&mut self, at: At, samples: &[Sample]) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.worst_samples(at, samples))
+    }
+
+    fn end(&mut self, end: &RunEnd) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.end(end))
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.iter_mut().try_for_each(|sink| sink.flush())
     }
 }

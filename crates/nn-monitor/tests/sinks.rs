@@ -106,6 +106,22 @@ fn json_lines_hold_everything() {
 }
 
 #[test]
+fn several_sinks_are_told_the_same() {
+    let folder = Folder::new("several");
+    let [one, first, second] = ["one", "first", "second"].map(|name| folder.join(name));
+    tell_everything(&mut JsonlSink::create(&one).unwrap()).unwrap();
+    let mut several: Vec<Box<dyn Sink>> = vec![];
+    for path in [&first, &second] {
+        several.push(Box::new(JsonlSink::create(path).unwrap()));
+    }
+    tell_everything(&mut several).unwrap();
+    assert!(records(&one) == records(&first) && records(&one) == records(&second));
+    several.scalar(At::new(9, 1.0), "x", 1.0).unwrap();
+    several.flush().unwrap();
+    assert_eq!(records(&second).len(), 11);
+}
+
+#[test]
 fn a_log_goes_on_after_a_checkpoint() {
     let folder = Folder::new("resume");
     let path = folder.join("run.jsonl");

@@ -38,11 +38,11 @@ pub(super) struct Line {
 /// The size of the drawing, and the distances of the plot from its edges, in units of about a pixel on a
 /// desktop.
 const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 300.0;
+const HEIGHT: f64 = 296.0;
 const LEFT: f64 = 66.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
-const BOTTOM: f64 = 50.0;
+const BOTTOM: f64 = 46.0;
 const PLOT: (f64, f64) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
 
 /// The number of different styles.
@@ -64,13 +64,14 @@ impl Chart {
             Ticks::logarithmic(low, high)
         } else {
             // Zero is on the axis where values come near.
-            let low = if low > 0.0 && low < 0.4 * high { 0.0 } else { low };
+            let low = if low > 0.0 && (low < 0.4 * high || low == high) { 0.0 } else { low };
             Ticks::linear(low, high, 5.0)
         };
         let axes = Axes { end: if self.end > 0.0 { self.end } else { 1.0 }, y };
         let title = escape(&self.title);
         let mut out = format!("<figure class=\"chart\"><figcaption><h3>{title}</h3>");
-        if !self.band {
+        let is_named = self.lines.len() == 1 && self.lines[0].name.eq_ignore_ascii_case(&self.title);
+        if !self.band && !is_named {
             self.write_legend(&mut out);
         }
         write!(
@@ -257,7 +258,7 @@ fn thinned(points: &[(f64, f64)], end: f64) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chart, Line, thinned};
+    use super::{Chart, LEFT, Line, PLOT, TOP, WIDTH, thinned};
 
     fn chart(points: Vec<(f64, f64)>) -> Chart {
         let line = Line { name: "a<b".to_owned(), points, ..Line::default() };
@@ -271,6 +272,13 @@ mod tests {
         assert!(html.contains("d=\"M66.0 250.0L544.0 14.0\""), "{html}");
         assert!(html.contains("<span>a&lt;b</span>") && !html.contains("a<b"));
         assert!(html.contains("data-points=\"0,250.0,0 10,14.0,1\""), "{html}");
+    }
+
+    #[test]
+    fn the_script_knows_the_plot() {
+        let places = format!("left = {LEFT}, width = {}, top = {TOP}, height = {}", PLOT.0, PLOT.1);
+        let script = include_str!("hover.js");
+        assert!(script.contains(&places) && script.contains(&format!("/ {WIDTH} * box.width")), "{places}");
     }
 
     #[test]

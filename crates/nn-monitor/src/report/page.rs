@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::chart::Chart;
 use super::format::{bytes, count, duration, escape, number, percent, title};
-use super::sections::{DATA, Horizon, Section, best, charts, distributions, split};
+use super::sections::{DATA, Horizon, Section, best, charts, distributions, readable, split};
 use super::{Report, tables};
 use crate::encode::base64;
 use crate::{Image, Quantity, Sample};
@@ -61,7 +61,7 @@ fn write_figures(out: &mut String, report: &Report) {
         let data = split(curve.name()).1;
         let is_first =
             !figures.iter().any(|figure| figure.0.ends_with(&format!(" {}", title(chart).to_lowercase())));
-        if let (true, Some((at, value))) = (is_first && chart != data, best(curve)) {
+        if let (true, Some((at, value))) = (is_first && chart != data, best(&readable(curve))) {
             let when = format!("{} {}", horizon.unit, number(horizon.x(at)));
             figures.push((format!("best {data} {}", title(chart).to_lowercase()), number(value), when));
         }
@@ -163,7 +163,7 @@ fn sample(sample: &Sample) -> String {
     let picture = sample.image.as_ref().map_or(String::new(), |image| picture(image, &description));
     format!(
         "<figure>{picture}<figcaption><strong>{label}</strong> taken for <strong class=\"wrong\">{predicted}</strong>\
-         <small>loss {}, sample {}</small></figcaption></figure>\n",
+         <small>loss {}<br>sample {}</small></figcaption></figure>\n",
         number(sample.loss),
         sample.index
     )
@@ -171,6 +171,7 @@ fn sample(sample: &Sample) -> String {
 
 fn write_tables(out: &mut String, report: &Report) {
     let start = &report.start;
+    out.push_str("<div class=\"side\">\n");
     if !start.model.is_empty() {
         let remark = "Shapes and FLOPs are those of one sample, FLOPs of the forward pass.";
         write_section(out, "Model", remark, &tables::model(&start.model));
@@ -195,6 +196,7 @@ fn write_tables(out: &mut String, report: &Report) {
     if !rows.is_empty() {
         write_section(out, "Machine", "", &tables::pairs(rows.into_iter()));
     }
+    out.push_str("</div>\n");
     for (name, text) in &report.texts {
         write_section(out, &escape(name), "", &format!("<pre>{}</pre>\n", escape(text)));
     }

@@ -1,5 +1,7 @@
 //! Which curves share a chart, and which charts a section.
 
+use std::borrow::Cow;
+
 use super::Report;
 use super::chart::{Chart, Line};
 use super::format::{number, title};
@@ -62,6 +64,12 @@ impl Horizon {
     pub(super) fn x(&self, at: At) -> f64 {
         if self.unit == "epoch" { at.epoch } else { at.step as f64 }
     }
+
+    /// The points of a curve that have a place on the axis.
+    fn points(&self, curve: &Curve) -> Vec<(f64, f64)> {
+        let points = curve.points().iter().map(|&(at, y)| (self.x(at), y));
+        points.filter(|point| point.0.is_finite()).collect()
+    }
 }
 
 /// The charts of all scalars, by section; losses come first.
@@ -100,23 +108,26 @@ fn section(chart: &str, members: &[&Curve]) -> Section {
     }
 }
 
-/// Curves with more points than this are smoothed, over a fortieth of their length.
+/// Curves with more points than this are smoothed, over a hundredth of their length.
 const SMOOTHED: usize = 200;
+
+/// A curve as it is read: smoothed, if it has a value for each of many steps and follows no schedule.
+pub(super) fn readable(curve: &Curve) -> Cow<'_, Curve> {
+    let points = curve.points().len();
+    if points <= SMOOTHED || SCHEDULED.contains(&split(curve.name()).0) {
+        return Cow::Borrowed(curve);
+    }
+    curve.smoothed(1.0 - 100.0 / points as f64).map_or(Cow::Borrowed(curve), Cow::Owned)
+}
 
 fn line(position: usize, curve: &Curve, horizon: &Horizon) -> Line {
     let (chart, series) = split(curve.name());
-    let xy = |curve: &Curve| curve.points().iter().map(|&(at, y)| (horizon.x(at), y)).collect::<Vec<_>>();
-    let is_noisy = curve.points().len() > SMOOTHED && !SCHEDULED.contains(&chart);
-    let beta = 1.0 - 40.0 / curve.points().len().max(41) as f64;
-    let smoothed = if is_noisy { curve.smoothed(beta).ok() } else { None };
-    let (points, raw) = match &smoothed {
-        Some(smoothed) => (xy(smoothed), xy(curve)),
-        None => (xy(curve), vec![]),
-    };
+    let readable = readable(curve);
+    let raw = if matches!(readable, Cow::Owned(_)) { horizon.points(curve) } else { vec![] };
     let style = DATA.iter().position(|data| *data == series).unwrap_or(position);
-    let note = if DATA.contains(&series) { note(curve, horizon) } else { String::new() };
+    let note = if DATA.contains(&series) { note(&readable, horizon) } else { String::new() };
     let name = if series == chart { title(series).to_lowercase() } else { series.to_owned() };
-    Line { name, style, points, raw, note, ..Line::default() }
+    Line { name, style, points: horizon.points(&readable), raw, note, ..Line::default() }
 }
 
 /// The best and the last value.
@@ -133,10 +144,14 @@ fn note(curve: &Curve, horizon: &Horizon) -> String {
 /// A chart for each layer or parameter of which the distribution was watched.
 pub(super) fn distributions(report: &Report, quantity: Quantity, horizon: &Horizon) -> Vec<Chart> {
     let chart = |of: &super::Distribution| {
+        let points = |i: usize| {
+            let all = of.points.iter().map(|point| (horizon.x(point.0), point.1[i]));
+            all.filter(|point| point.0.is_finite()).collect()
+        };
         let line = |i: usize, name: &str| Line {
             name: name.to_owned(),
             style: 0,
-            points: of.points.iter().map(|point| (horizon.x(point.0), point.1[i])).collect(),
+            points: points(i),
             faint: i != 1,
             ..Line::default()
         };

@@ -22,7 +22,7 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
     for class in 0..classes {
         write!(out, "<th scope=\"col\">{}</th>", name(class)).expect(MEMORY);
     }
-    out.push_str("<th class=\"recall\">recall</th></tr></thead><tbody>\n");
+    out.push_str("<th class=\"recall\">recall %</th></tr></thead><tbody>\n");
     for (truth, row) in matrix.counts().rows().into_iter().enumerate() {
         let total = row.sum().max(1) as f64;
         write!(out, "<tr><th scope=\"row\">{}</th>", name(truth)).expect(MEMORY);
@@ -40,7 +40,7 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
         writeln!(out, "<td class=\"recall\">{}</td></tr>", short(matrix.recall(Average::Class(truth))))
             .expect(MEMORY);
     }
-    out.push_str("</tbody><tfoot><tr><th scope=\"row\">precision</th>");
+    out.push_str("</tbody><tfoot><tr><th scope=\"row\">precision %</th>");
     for class in 0..classes {
         let text =
             if classes > NUMBERED { String::new() } else { short(matrix.precision(Average::Class(class))) };
@@ -50,9 +50,9 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
     out
 }
 
-/// A share to three decimals.
+/// A share in per cent.
 fn short(share: f64) -> String {
-    if share.is_nan() { "–".to_owned() } else { format!("{share:.3}") }
+    if share.is_nan() { "–".to_owned() } else { format!("{:.1}", 100.0 * share) }
 }
 
 /// The layers, and the sums of their parameters and arithmetic.

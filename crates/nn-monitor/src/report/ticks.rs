@@ -52,7 +52,7 @@ impl Ticks {
         let kept = &all[first..=last];
         let every = (kept.len() as i32 / 3).div_euclid(6) + 1;
         let label = |&(value, digit, exponent): &(f64, i32, i32)| {
-            let wanted = kept.len() <= 7 || (digit == 1 && exponent.rem_euclid(every) == 0);
+            let wanted = kept.len() <= 10 || (digit == 1 && exponent.rem_euclid(every) == 0);
             let plain = (-3..5).contains(&exponent);
             let text = match (wanted, plain) {
                 (false, _) => String::new(),
@@ -140,7 +140,7 @@ mod tests {
     fn logarithmic_ticks_enclose() {
         let table: [(f64, f64, &[&str]); 6] = [
             (0.1, 1.0, &["0.1", "0.2", "0.5", "1"]),
-            (0.03, 7.0, &["0.1", "1", "10"]),
+            (0.03, 7.0, &["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10"]),
             (1.0, 1.0, &["1", "2"]),
             (3e-7, 2e-6, &["2e−7", "5e−7", "1e−6", "2e−6"]),
             (1e-300, 1e300, &["1e−202", "1e−101", "1", "1e101", "1e202"]),
