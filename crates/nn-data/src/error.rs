@@ -133,6 +133,14 @@ pub enum DataError {
         /// The standard deviation.
         std: f64,
     },
+    /// Samples that are no images.
+    #[error("augmentation: expected samples of shape {expected}, got {got:?}")]
+    ImageShape {
+        /// What was expected.
+        expected: String,
+        /// Shape of the samples.
+        got: Vec<usize>,
+    },
     /// Threads that could not be started.
     #[error("loader: {threads} threads could not be started: {message}")]
     Threads {

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod advice;
+mod augment;
 mod balance;
 mod batches;
 mod csv;
@@ -23,11 +24,13 @@ mod source;
 pub mod split;
 mod standardize;
 mod streamed;
+pub mod synthetic;
 mod table;
 mod whitening;
 
 pub use adapters::{Scaled, Subset};
 pub use advice::{BatchAdvice, BatchReason, advise_batch_size};
+pub use augment::{Augment, Augmented};
 pub use balance::{class_counts, class_weights, one_hot, oversample};
 pub use batches::Batches;
 pub use dataset::Dataset;

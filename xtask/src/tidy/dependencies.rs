@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("nn-loss", LEAF),
     ("nn-optim", LEAF),
     ("nn-schedule", LEAF),
-    ("nn-data", &["nn-core"]),
+    ("nn-data", LEAF),
     ("nn-monitor", &["nn-core"]),
     ("nn-layers", &["nn-core", "nn-ops", "nn-graph", "nn-init", "nn-norm", "nn-regularize"]),
     ("nn-train", EVERYTHING),
