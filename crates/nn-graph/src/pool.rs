@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// The arithmetic of a forward pass from which on some operation may be divided among threads.
 const WORTH: u64 = 1 << 22;
 /// How long threads look out after a step.
-const PATIENCE: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_millis(5);
 /// Rounds of waiting between two looks.
 const ROUNDS: usize = 32;
 
