@@ -1,34 +1,43 @@
 //! Text forms of strings, numbers and bytes: JSON and Base64.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Formatter, Write};
 
 /// A JSON string.
-pub(crate) fn json_string(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' => write!(out, "\\u{:04x}", u32::from(c)).expect("memory can be written to"),
-            c => out.push(c),
+pub(crate) struct JsonString<'a>(pub(crate) &'a str);
+
+impl Display for JsonString<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        // What needs no escape is written in one piece.
+        let mut rest = self.0;
+        while let Some(at) = rest.find(|c: char| c < ' ' || c == '"' || c == '\\') {
+            f.write_str(&rest[..at])?;
+            match rest.as_bytes()[at] {
+                b'"' => f.write_str("\\\"")?,
+                b'\\' => f.write_str("\\\\")?,
+                b'\n' => f.write_str("\\n")?,
+                byte => write!(f, "\\u{byte:04x}")?,
+            }
+            rest = &rest[at + 1..];
         }
+        f.write_str(rest)?;
+        f.write_char('"')
     }
-    out.push('"');
-    out
 }
 
 /// A JSON number that reads back as the same bits; `null` for what is not finite, which JSON cannot say.
-pub(crate) fn json_number(x: f64) -> String {
-    if x.is_finite() { format!("{x:?}") } else { "null".to_owned() }
+pub(crate) struct JsonNumber(pub(crate) f64);
+
+impl Display for JsonNumber {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.is_finite() { write!(f, "{:?}", self.0) } else { f.write_str("null") }
+    }
 }
 
 /// A JSON array.
-pub(crate) fn json_array<T>(items: &[T], one: impl Fn(&T) -> String) -> String {
-    format!("[{}]", items.iter().map(one).collect::<Vec<_>>().join(","))
+pub(crate) fn json_array<'a, T, D: Display>(items: &'a [T], one: impl Fn(&'a T) -> D) -> String {
+    let items: Vec<String> = items.iter().map(|item| one(item).to_string()).collect();
+    format!("[{}]", items.join(","))
 }
 
 /// Base64 with padding (RFC 4648, section 4).
@@ -48,7 +57,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{base64, json_number, json_string};
+    use super::{JsonNumber, JsonString, base64};
 
     #[test]
     fn base64_of_rfc_4648() {
@@ -70,10 +79,16 @@ mod tests {
     #[test]
     fn json_reads_back() {
         let text = "a,\"b\"\\\n\r\t\u{1}\u{7f}<é>\u{2028}😀";
-        assert_eq!(serde_json::from_str::<String>(&json_string(text)).unwrap(), text);
+        assert_eq!(serde_json::from_str::<String>(&JsonString(text).to_string()).unwrap(), text);
         for x in [0.0, -0.0, 0.1, 1e300, -5e-324, 1e16, f64::MAX, 123_456_789.0] {
-            assert_eq!(serde_json::from_str::<f64>(&json_number(x)).unwrap().to_bits(), x.to_bits());
+            assert_eq!(
+                serde_json::from_str::<f64>(&JsonNumber(x).to_string()).unwrap().to_bits(),
+                x.to_bits()
+            );
         }
-        assert_eq!([f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(json_number), ["null"; 3]);
+        assert_eq!(
+            [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(|x| JsonNumber(x).to_string()),
+            ["null"; 3]
+        );
     }
 }

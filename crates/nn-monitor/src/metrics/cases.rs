@@ -49,9 +49,19 @@ impl Cases {
     ) -> Result<usize, EvaluateError> {
         let classes = self.classes(outputs.shape(), targets.shape())?;
         let labels = self.labels(targets, classes)?;
-        for (scores, label) in outputs.lanes(Axis(1)).into_iter().zip(labels) {
+        let mut each_counted = |scores: ArrayView1<'_, F>, label: Option<usize>| {
             if let Some(t) = label {
                 each(scores, t);
+            }
+        };
+        match outputs.as_slice().filter(|_| outputs.ndim() == 2) {
+            Some(rows) => {
+                let rows = rows.chunks_exact(classes).map(ArrayView1::from);
+                rows.zip(labels).for_each(|(scores, label)| each_counted(scores, label));
+            }
+            None => {
+                let lanes = outputs.lanes(Axis(1)).into_iter();
+                lanes.zip(labels).for_each(|(scores, label)| each_counted(scores, label));
             }
         }
         Ok(classes)
@@ -76,20 +86,22 @@ impl Cases {
         targets: &View<'_, F>,
         classes: usize,
     ) -> Result<Vec<Option<usize>>, ValueError> {
-        let ignored = self.ignored.map(|label| label as f64);
-        let label = |(i, &t): (usize, &F)| {
+        let ignored = self.ignored.map_or(f64::NAN, |label| label as f64);
+        let mut labels = Vec::with_capacity(targets.len());
+        for (i, &t) in targets.iter().enumerate() {
             let value = t.to_f64();
-            if Some(value) == ignored {
-                return Ok(None);
-            }
             let class = value as usize;
-            if class < classes && class as f64 == value {
-                return Ok(Some(class));
+            if class < classes && class as f64 == value && value != ignored {
+                labels.push(Some(class));
+            } else if value == ignored {
+                labels.push(None);
+            } else {
+                let (index, expected) =
+                    (place(targets.shape(), i), format!("a class from 0 to {}", classes - 1));
+                return Err(ValueError { op: self.metric, input: 1, index, value, expected });
             }
-            let expected = format!("a class from 0 to {}", classes - 1);
-            Err(ValueError { op: self.metric, input: 1, index: place(targets.shape(), i), value, expected })
-        };
-        targets.iter().enumerate().map(label).collect()
+        }
+        Ok(labels)
     }
 }
 
@@ -103,10 +115,15 @@ pub(super) fn is_binary(outputs: &[usize], targets: &[usize]) -> bool {
 /// NumPy.
 fn argmax<F: Real>(scores: ArrayView1<'_, F>) -> usize {
     let mut best = (0, scores[0]);
-    for (i, &x) in scores.iter().enumerate().skip(1) {
-        if order(x, best.1) == Ordering::Greater {
-            best = (i, x);
+    for (i, &x) in scores.iter().enumerate() {
+        if x <= best.1 {
+            continue;
         }
+        // It is larger, or one of the two is NaN.
+        if best.1.is_nan() {
+            break;
+        }
+        best = (i, x);
     }
     best.0
 }

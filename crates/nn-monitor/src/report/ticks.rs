@@ -32,7 +32,7 @@ impl Ticks {
         let decimals = if digit == 10 { -1 - exponent } else { -exponent }.max(0) as usize;
         let label = |x: f64| match x {
             0.0 => "0".to_owned(),
-            _ if (1e-3..1e5).contains(&largest) => format!("{x:.decimals$}"),
+            _ if (1e-3..1e6).contains(&largest) => format!("{x:.decimals$}"),
             _ => scientific(x, (largest.log10().floor() as i32 - exponent).max(0) as usize),
         };
         let marks = (first..=last).map(|i| (value(i), label(value(i)).replace('-', "−"))).collect();
@@ -152,7 +152,7 @@ mod tests {
             if low > 1e-200 {
                 assert_eq!(labels, expected, "{low} to {high}");
             }
-            assert!(labels.len() <= 8, "{labels:?}");
+            assert!(labels.len() <= 10, "{labels:?}");
             assert!(ticks.position(low) >= -1e-9 && ticks.position(high) <= 1.0 + 1e-9, "{low} to {high}");
         }
         assert!((Ticks::logarithmic(0.1, 10.0).position(1.0) - 0.5).abs() < 1e-12);

@@ -81,7 +81,7 @@ impl CsvSink {
 
     fn write_row(&mut self) -> Result<(), SinkError> {
         let Some((at, cells)) = self.row.take() else { return Ok(()) };
-        self.output.write(format!("{},{},{}\n", at.step, at.epoch, cells.join(",")).as_bytes())
+        self.output.write_text(format_args!("{},{},{}\n", at.step, at.epoch, cells.join(",")))
     }
 }
 

@@ -1,7 +1,8 @@
+use std::fmt::{self, Arguments, Display, Formatter};
 use std::path::Path;
 
 use super::output::{Output, length_of_lines};
-use crate::encode::{base64, json_array, json_number, json_string};
+use crate::encode::{JsonNumber, JsonString, base64, json_array};
 use crate::{
     At, ConfusionMatrix, Histogram, Image, LayerRow, Quantity, RunEnd, RunStart, Sample, Sink, SinkError,
 };
@@ -59,8 +60,8 @@ impl JsonlSink {
     }
 
     /// Writes a line; `members` are those after `record`.
-    fn write(&mut self, record: &str, members: &str) -> Result<(), SinkError> {
-        self.output.write(format!("{{\"record\":\"{record}\",{members}}}\n").as_bytes())
+    fn write(&mut self, record: &str, members: Arguments<'_>) -> Result<(), SinkError> {
+        self.output.write_text(format_args!("{{\"record\":\"{record}\",{members}}}\n"))
     }
 }
 
@@ -70,12 +71,17 @@ pub(super) fn step_of(line: &str) -> Option<u64> {
     rest.split_once(',')?.0.parse().ok()
 }
 
-fn moment(at: At) -> String {
-    format!("\"step\":{},\"epoch\":{}", at.step, json_number(at.epoch))
+/// The members `step` and `epoch`.
+struct Moment(At);
+
+impl Display for Moment {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "\"step\":{},\"epoch\":{}", self.0.step, JsonNumber(self.0.epoch))
+    }
 }
 
 fn layer(row: &LayerRow) -> String {
-    let (name, shape) = (json_string(&row.name), json_array(&row.shape, usize::to_string));
+    let (name, shape) = (JsonString(&row.name), json_array(&row.shape, usize::to_string));
     let LayerRow { parameters, flops, .. } = row;
     format!("{{\"name\":{name},\"shape\":{shape},\"parameters\":{parameters},\"flops\":{flops}}}")
 }
@@ -84,33 +90,33 @@ fn sample(sample: &Sample) -> String {
     let Sample { index, predicted, label, loss, .. } = sample;
     format!(
         "{{\"index\":{index},\"predicted\":{},\"label\":{},\"loss\":{}}}",
-        json_string(predicted),
-        json_string(label),
-        json_number(*loss)
+        JsonString(predicted),
+        JsonString(label),
+        JsonNumber(*loss)
     )
 }
 
 impl Sink for JsonlSink {
     fn start(&mut self, run: &RunStart) -> Result<(), SinkError> {
-        let pair = |(name, value): &(String, String)| format!("{}:{}", json_string(name), json_string(value));
+        let pair = |(name, value): &(String, String)| format!("{}:{}", JsonString(name), JsonString(value));
         let config = run.config.iter().map(pair).collect::<Vec<_>>().join(",");
         let machine = format!(
             "{{\"cpu\":{},\"threads\":{},\"system\":{},\"features\":{}}}",
-            json_string(&run.machine.cpu),
+            JsonString(&run.machine.cpu),
             run.machine.threads,
-            json_string(&run.machine.system),
-            json_array(&run.machine.features, |name| json_string(name)),
+            JsonString(&run.machine.system),
+            json_array(&run.machine.features, |name| JsonString(name)),
         );
-        let (name, model) = (json_string(&run.name), json_array(&run.model, layer));
+        let (name, model) = (JsonString(&run.name), json_array(&run.model, layer));
         let members =
-            format!("\"name\":{name},\"config\":{{{config}}},\"model\":{model},\"machine\":{machine}");
-        self.write("start", &members)?;
+            format_args!("\"name\":{name},\"config\":{{{config}}},\"model\":{model},\"machine\":{machine}");
+        self.write("start", members)?;
         self.flush()
     }
 
     fn scalar(&mut self, at: At, name: &str, value: f64) -> Result<(), SinkError> {
-        let (at, name, value) = (moment(at), json_string(name), json_number(value));
-        self.write("scalar", &format!("{at},\"name\":{name},\"value\":{value}"))
+        let (at, name, value) = (Moment(at), JsonString(name), JsonNumber(value));
+        self.write("scalar", format_args!("{at},\"name\":{name},\"value\":{value}"))
     }
 
     fn histogram(
@@ -120,33 +126,33 @@ impl Sink for JsonlSink {
         name: &str,
         histogram: &Histogram,
     ) -> Result<(), SinkError> {
-        let number = |x: &f64| json_number(*x);
-        let members = format!(
+        let number = |x: &f64| JsonNumber(*x);
+        let members = format_args!(
             "{},\"quantity\":\"{}\",\"name\":{},\"min\":{},\"max\":{},\"sum\":{},\"sum_squares\":{},\
              \"non_finite\":{},\"percentiles\":{},\"limits\":{},\"counts\":{}",
-            moment(at),
+            Moment(at),
             quantity.name(),
-            json_string(name),
-            json_number(histogram.min()),
-            json_number(histogram.max()),
-            json_number(histogram.sum()),
-            json_number(histogram.sum_squares()),
+            JsonString(name),
+            JsonNumber(histogram.min()),
+            JsonNumber(histogram.max()),
+            JsonNumber(histogram.sum()),
+            JsonNumber(histogram.sum_squares()),
             histogram.non_finite(),
             json_array(&histogram.percentiles(), number),
             json_array(histogram.limits(), number),
             json_array(histogram.counts(), u64::to_string),
         );
-        self.write("histogram", &members)
+        self.write("histogram", members)
     }
 
     fn image(&mut self, at: At, name: &str, image: &Image) -> Result<(), SinkError> {
-        let (at, name, png) = (moment(at), json_string(name), base64(&image.png()));
-        self.write("image", &format!("{at},\"name\":{name},\"png\":\"{png}\""))
+        let (at, name, png) = (Moment(at), JsonString(name), base64(&image.png()));
+        self.write("image", format_args!("{at},\"name\":{name},\"png\":\"{png}\""))
     }
 
     fn text(&mut self, at: At, name: &str, text: &str) -> Result<(), SinkError> {
-        let (at, name, text) = (moment(at), json_string(name), json_string(text));
-        self.write("text", &format!("{at},\"name\":{name},\"text\":{text}"))
+        let (at, name, text) = (Moment(at), JsonString(name), JsonString(text));
+        self.write("text", format_args!("{at},\"name\":{name},\"text\":{text}"))
     }
 
     fn confusion(
@@ -157,24 +163,24 @@ impl Sink for JsonlSink {
     ) -> Result<(), SinkError> {
         let row = |row: ndarray::ArrayView1<'_, u64>| json_array(&row.to_vec(), u64::to_string);
         let rows = confusion.counts().rows().into_iter().map(row).collect::<Vec<_>>().join(",");
-        let classes = json_array(classes, |name| json_string(name));
-        self.write("confusion", &format!("{},\"classes\":{classes},\"counts\":[{rows}]", moment(at)))
+        let classes = json_array(classes, |name| JsonString(name));
+        self.write("confusion", format_args!("{},\"classes\":{classes},\"counts\":[{rows}]", Moment(at)))
     }
 
     fn worst_samples(&mut self, at: At, samples: &[Sample]) -> Result<(), SinkError> {
         let samples = json_array(samples, sample);
-        self.write("worst_samples", &format!("{},\"samples\":{samples}", moment(at)))
+        self.write("worst_samples", format_args!("{},\"samples\":{samples}", Moment(at)))
     }
 
     fn end(&mut self, end: &RunEnd) -> Result<(), SinkError> {
-        let members = format!(
+        let members = format_args!(
             "\"seconds\":{},\"peak_memory\":{},\"data_wait\":{},\"reason\":{}",
-            json_number(end.duration.as_secs_f64()),
+            JsonNumber(end.duration.as_secs_f64()),
             end.peak_memory.map_or("null".to_owned(), |bytes| bytes.to_string()),
-            json_number(end.data_wait.unwrap_or(f64::NAN)),
-            json_string(&end.reason),
+            JsonNumber(end.data_wait.unwrap_or(f64::NAN)),
+            JsonString(&end.reason),
         );
-        self.write("end", &members)?;
+        self.write("end", members)?;
         self.flush()
     }
 

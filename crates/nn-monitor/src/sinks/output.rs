@@ -1,5 +1,6 @@
 //! A file that is written through a buffer, whose errors name it.
 
+use std::fmt::Arguments;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,10 @@ impl Output {
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
         self.file.write_all(bytes).map_err(|error| SinkError::write(&self.path, error))
+    }
+
+    pub(super) fn write_text(&mut self, text: Arguments<'_>) -> Result<(), SinkError> {
+        self.file.write_fmt(text).map_err(|error| SinkError::write(&self.path, error))
     }
 
     pub(super) fn flush(&mut self) -> Result<(), SinkError> {
