@@ -1,10 +1,13 @@
 //! Learns to read handwritten digits from the embedded 8×8 images; checks its own gradient first.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use nn_train::Monitor;
+use nn_train::checkpoint::{Checkpoints, Model};
 use nn_train::data::digits;
 use nn_train::init::He;
 use nn_train::prelude::*;
@@ -28,6 +31,12 @@ struct Args {
     /// Threads; all cores by default
     #[arg(long)]
     threads: Option<usize>,
+    /// Folder for checkpoints, report and model
+    #[arg(long, default_value = "runs/digits")]
+    out: PathBuf,
+    /// Goes on from the last checkpoint in the folder
+    #[arg(long)]
+    resume: bool,
 }
 
 /// 64 pixels, two hidden layers, ten digits.
@@ -40,11 +49,12 @@ fn module<F: Real>() -> Sequential<F> {
         .add(Linear::new(10))
 }
 
-/// The digits, divided into training and test part and scaled to mean 0 and standard deviation 1 of the former.
-fn parts<F: Real>(seed: u64) -> Result<[Dataset<F>; 2], Box<dyn Error>> {
+/// The digits, divided into training and test part, and the scaling to mean 0 and standard deviation 1 of the former,
+/// which has been applied.
+fn parts<F: Real>(seed: u64) -> Result<([Dataset<F>; 2], Standardizer), Box<dyn Error>> {
     let [train, test] = digits::load().split_stratified([0.8, 0.2], Streams::new(seed))?;
     let scaler = Standardizer::per_set(&train)?;
-    Ok([scaler.apply(train)?, scaler.apply(test)?])
+    Ok(([scaler.apply(train)?, scaler.apply(test)?], scaler))
 }
 
 fn main() -> ExitCode {
@@ -61,18 +71,22 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
 
     println!("Gradient check of the network, in f64, on 8 samples:");
-    let few = parts::<f64>(args.seed)?[0].select(&[0, 1, 2, 3, 4, 5, 6, 7])?;
+    let few = parts::<f64>(args.seed)?.0[0].select(&[0, 1, 2, 3, 4, 5, 6, 7])?;
     let mut double = Network::new(module(), &[64], args.seed)?;
     println!("{}", check_gradient(&GradCheck::new(), &mut double, SoftmaxCrossEntropy::new(), &few)?);
 
-    let [train, test] = parts::<f32>(args.seed)?;
+    let ([train, test], scaler) = parts::<f32>(args.seed)?;
     println!("Training on {} digits, testing on {}:", train.len(), test.len());
     let mut network = Network::new(module(), &[64], args.seed)?;
+    println!("{}", network.summary()?);
+    let checkpoints = Checkpoints::new(args.out.join("checkpoints"));
     let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new(args.rate)?)
         .schedule(Exponential::new(args.rate, 0.9)?)
         .epochs(args.epochs)
         .batch_size(args.batch)
-        .seed(args.seed);
+        .seed(args.seed)
+        .checkpoints(if args.resume { checkpoints.resume() } else { checkpoints.overwrite() })
+        .monitor(Monitor::in_folder(&args.out).images(&[8, 8]));
     if let Some(threads) = args.threads {
         trainer = trainer.threads(threads);
     }
@@ -80,6 +94,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
     show_mistakes(&mut network, &test)?;
     let result = evaluate(&network, SoftmaxCrossEntropy::new(), &test)?;
+    println!("{} holds report.html, epochs.csv, checkpoints, and the model.", args.out.display());
+    Model::new(network).scaling(scaler).save(args.out.join("model.safetensors"))?;
     println!("Time, with the gradient check: {:.1} s", began.elapsed().as_secs_f64());
     println!("test accuracy {:.2} %", 100.0 * result.accuracy.unwrap_or(0.0));
     Ok(())

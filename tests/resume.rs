@@ -155,8 +155,10 @@ fn the_last_and_the_best_are_kept() {
     let checkpoints = Checkpoints::new(folder.0.join("checkpoints")).every_steps(2).keep_last(3);
     let trainer = trainer(Adam::new(3e-3).unwrap()).checkpoints(checkpoints.clone());
     outcome(&trainer, 1).unwrap();
-    let mut names: Vec<_> =
-        fs::read_dir(checkpoints.folder()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(checkpoints.folder())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     let expected = ["best", "step-000000024", "step-000000026", "step-000000028"];
     assert_eq!(names, expected.map(|name| format!("{name}.safetensors")));
@@ -254,7 +256,11 @@ fn a_folder_that_cannot_be_used_is_named_before_the_first_step() {
 fn a_run_with_other_settings_or_another_network_is_refused_and_nothing_is_loaded() {
     let folder = Folder::new("other");
     let checkpoints = Checkpoints::new(&folder.0);
-    let own = || trainer(Adam::new(1e-3).unwrap()).average(Ema::new(0.9).unwrap()).checkpoints(checkpoints.clone().resume());
+    let own = || {
+        trainer(Adam::new(1e-3).unwrap())
+            .average(Ema::new(0.9).unwrap())
+            .checkpoints(checkpoints.clone().resume())
+    };
     outcome(&own(), 1).unwrap();
     let bare = || trainer(Adam::new(1e-3).unwrap()).checkpoints(checkpoints.clone().resume());
     let others: Vec<(Trainer<f32>, &str)> = vec![
@@ -264,7 +270,9 @@ fn a_run_with_other_settings_or_another_network_is_refused_and_nothing_is_loaded
         (own().accumulate(Accumulate::new(2).unwrap()), "the run was begun with accumulated batches: 1"),
         (bare(), "tensor `average` belongs to nothing here"),
         (
-            trainer(Sgd::new(0.1).unwrap()).average(Ema::new(0.9).unwrap()).checkpoints(checkpoints.clone().resume()),
+            trainer(Sgd::new(0.1).unwrap())
+                .average(Ema::new(0.9).unwrap())
+                .checkpoints(checkpoints.clone().resume()),
             "optimizer state is of rule `Adam`",
         ),
     ];

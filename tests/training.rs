@@ -348,7 +348,7 @@ fn bad_input_is_refused_before_the_first_step() {
         error
     };
     let error = refuse(adam_trainer().batch_size(0), perceptron(4, 10), 64);
-    assert_eq!(error, TrainError::Data(DataError::BatchSize));
+    assert!(matches!(error, TrainError::Data(DataError::BatchSize)), "{error}");
     let message = refuse(adam_trainer(), perceptron(4, 10), 50).to_string();
     assert_eq!(message, "the training samples have shape [64], the network takes [50]");
     let message = refuse(adam_trainer(), perceptron(4, 9), 64).to_string();

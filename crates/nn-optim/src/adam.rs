@@ -139,6 +139,10 @@ impl<F: Real> Rule<F> for Adam {
         self.learning_rate
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.beta1)
+    }
+
     fn update(&self, context: Context, pass: Pass<'_, F>) {
         let t = context.step as f64;
         let rate = F::from_f64(context.learning_rate / (1.0 - self.beta1.powf(t)));

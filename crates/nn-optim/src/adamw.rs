@@ -119,6 +119,10 @@ impl<F: Real> Rule<F> for AdamW {
         Rule::<F>::learning_rate(&self.adam)
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Rule::<F>::momentum_factor(&self.adam)
+    }
+
     fn weight_decay(&self) -> f64 {
         self.weight_decay
     }

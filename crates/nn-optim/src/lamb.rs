@@ -104,6 +104,10 @@ impl<F: Real> Rule<F> for Lamb {
         self.learning_rate
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.beta1)
+    }
+
     fn weight_decay(&self) -> f64 {
         self.weight_decay
     }

@@ -90,6 +90,10 @@ impl<F: Real> Rule<F> for Lars {
         self.learning_rate
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.momentum)
+    }
+
     fn weight_decay(&self) -> f64 {
         self.weight_decay
     }

@@ -90,6 +90,10 @@ impl<F: Real> Rule<F> for Momentum {
         self.learning_rate
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.momentum)
+    }
+
     fn update(&self, context: Context, pass: Pass<'_, F>) {
         let share = if context.step == 1 { 1.0 } else { 1.0 - self.dampening };
         let rate = context.learning_rate;
@@ -162,6 +166,10 @@ impl<F: Real> Rule<F> for ExponentialMomentum {
 
     fn learning_rate(&self) -> f64 {
         self.learning_rate
+    }
+
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.beta)
     }
 
     fn update(&self, context: Context, pass: Pass<'_, F>) {

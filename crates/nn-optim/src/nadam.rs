@@ -125,6 +125,10 @@ impl<F: Real> Rule<F> for NAdam {
         self.learning_rate
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.beta1)
+    }
+
     fn scalars(&self) -> &'static [&'static str] {
         &["mu_product"]
     }

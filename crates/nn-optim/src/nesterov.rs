@@ -70,6 +70,10 @@ impl<F: Real> Rule<F> for Nesterov {
         self.learning_rate
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.momentum)
+    }
+
     fn update(&self, context: Context, pass: Pass<'_, F>) {
         let (rate, momentum) = (F::from_f64(context.learning_rate), F::from_f64(self.momentum));
         let (before, after) = if self.inside { (rate, F::one()) } else { (F::one(), rate) };
@@ -157,6 +161,10 @@ impl<F: Real> Rule<F> for ShiftedNesterov {
 
     fn learning_rate(&self) -> f64 {
         self.learning_rate
+    }
+
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.momentum)
     }
 
     fn update(&self, context: Context, pass: Pass<'_, F>) {

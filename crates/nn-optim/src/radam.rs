@@ -111,6 +111,10 @@ impl<F: Real> Rule<F> for RAdam {
         self.learning_rate
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.beta1)
+    }
+
     fn update(&self, context: Context, pass: Pass<'_, F>) {
         let t = context.step as f64;
         let rate = context.learning_rate / (1.0 - self.beta1.powf(t));

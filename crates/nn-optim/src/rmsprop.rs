@@ -130,6 +130,10 @@ impl<F: Real> Rule<F> for RmsProp {
         self.learning_rate
     }
 
+    fn momentum_factor(&self) -> Option<f64> {
+        Some(self.momentum)
+    }
+
     fn update(&self, context: Context, pass: Pass<'_, F>) {
         let (terms, momentum) = (Terms::new(self, context.learning_rate), F::from_f64(self.momentum));
         let after = terms.after;

@@ -89,6 +89,11 @@ pub trait Rule<F: Real>: Debug + Send + Sync {
     /// The learning rate that the rule was made with.
     fn learning_rate(&self) -> f64;
 
+    /// The weight of the past in the direction of a step, µ or β₁, for those who record it; none by default.
+    fn momentum_factor(&self) -> Option<f64> {
+        None
+    }
+
     /// The weight decay λ that the rule was made with, for the driver to apply; 0 by default.
     ///
     /// [`Optimizer::weight_decay`](crate::Optimizer::weight_decay) and parameter groups override it.
@@ -176,6 +181,10 @@ impl<F: Real, R: Rule<F> + ?Sized> Rule<F> for Box<R> {
 
     fn learning_rate(&self) -> f64 {
         (**self).learning_rate()
+    }
+
+    fn momentum_factor(&self) -> Option<f64> {
+        (**self).momentum_factor()
     }
 
     fn weight_decay(&self) -> f64 {

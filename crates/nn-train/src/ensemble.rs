@@ -170,7 +170,9 @@ pub enum EnsembleError {
     #[error("ensemble: expected at least one network, got none")]
     Empty,
     /// Another shape of inputs or outputs than those of the first.
-    #[error("ensemble: network {number} has inputs and outputs {got:?}, expected those of the first, {expected:?}")]
+    #[error(
+        "ensemble: network {number} has inputs and outputs {got:?}, expected those of the first, {expected:?}"
+    )]
     Shape {
         /// The number of the network, from 0.
         number: usize,

@@ -1,15 +1,17 @@
 //! Why training could not begin, or stopped.
 
-use nn_core::{RangeError, UnmatchedPattern};
+use nn_core::{EvaluateError, RangeError, UnmatchedPattern};
 use nn_data::DataError;
 use nn_graph::{NonFinite, RecordError, RunError};
+use nn_layers::PredictError;
+use nn_monitor::SinkError;
 use thiserror::Error;
 
 use crate::EnsembleError;
 use crate::checkpoint::CheckpointError;
 
 /// Why training could not begin, or stopped.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// The network, or its loss on these targets, cannot be recorded.
@@ -30,6 +32,15 @@ pub enum TrainError {
     /// A checkpoint could not be written, or not be gone on from.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The network cannot be run on some samples.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// A metric that does not suit the outputs and targets.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// Records of the run could not be written.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
     /// Networks that are no ensemble.
     #[error(transparent)]
     Ensemble(#[from] EnsembleError),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nn_core::{Arena, Mode, Op, Real, Step, View};
+use nn_core::{Arena, EvaluateError, Mode, Op, Real, Step, View};
 use nn_data::Source;
 use nn_graph::{Graph, Plan, Plans, RecordError};
 use nn_layers::Network;
@@ -65,7 +65,7 @@ impl Tally {
 }
 
 /// The position of the largest number; of equals the first.
-fn argmax<'a, F: Real>(numbers: impl Iterator<Item = &'a F>) -> usize {
+pub(crate) fn argmax<'a, F: Real>(numbers: impl Iterator<Item = &'a F>) -> usize {
     let mut best = (0, None);
     for (i, &x) in numbers.enumerate() {
         if best.1.is_none_or(|y| x > y) {
@@ -116,48 +116,39 @@ pub fn evaluate<F: Real>(
     loss: impl Op<F> + 'static,
     data: &dyn Source<F>,
 ) -> Result<Evaluation, TrainError> {
-    evaluate_with(network, &Objective::new(loss), data, &mut Plans::new())
+    evaluate_with(network, &Objective::new(loss), data, &mut Plans::new(), |_, _| Ok(()))
 }
 
-/// As [`evaluate`], with plans that are kept from call to call.
+/// As [`evaluate`], with plans that are kept from call to call; `look` is shown the outputs and targets of each batch.
 pub(crate) fn evaluate_with<F: Real>(
     network: &Network<F>,
     objective: &Objective<F>,
     data: &dyn Source<F>,
     plans: &mut Plans<F>,
+    mut look: impl FnMut(&View<'_, F>, &View<'_, F>) -> Result<(), EvaluateError>,
 ) -> Result<Evaluation, TrainError> {
     let mut tally = Tally::default();
     let samples: Vec<usize> = (0..data.len()).collect();
     for batch in samples.chunks(EVALUATION_BATCH) {
         let plan = plans
             .get(batch.len(), Mode::Eval, || plan_for(network, objective, data, batch.len(), Mode::Eval))?;
-        run_batch(plan, network.params(), data, Epoch::Plain, batch, &Step::default())?;
+        run_batch(plan, network.params(), data, batch, &Step::default())?;
         tally_batch(&mut tally, plan, data.classes().is_some())?;
+        look(&plan.output(0), &plan.input(TARGETS)?)?;
     }
     Ok(tally.evaluation())
 }
 
-/// Samples as they are in an epoch, or by themselves.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Epoch {
-    Number(u64),
-    Plain,
-}
-
-/// Gathers a batch into the plan and runs it forward.
+/// Gathers a batch, as it is by itself, into the plan and runs it forward.
 pub(crate) fn run_batch<F: Real>(
     plan: &mut Plan<F>,
     params: &Arena<F>,
     data: &dyn Source<F>,
-    epoch: Epoch,
     batch: &[usize],
     step: &Step,
 ) -> Result<(), TrainError> {
     let [inputs, targets] = plan.inputs_mut([INPUTS, TARGETS])?;
-    match epoch {
-        Epoch::Number(epoch) => data.gather(epoch, batch, inputs, targets)?,
-        Epoch::Plain => data.gather_plain(batch, inputs, targets)?,
-    }
+    data.gather_plain(batch, inputs, targets)?;
     Ok(plan.forward(params, step)?)
 }
 

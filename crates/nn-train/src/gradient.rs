@@ -9,7 +9,7 @@ use nn_layers::Network;
 
 use crate::TrainError;
 
-use crate::evaluate::{Epoch, plan_for, run_batch};
+use crate::evaluate::{plan_for, run_batch};
 use crate::objective::Objective;
 
 /// Compares the derived gradient of a network's loss on `data`, taken as one batch, with central differences, for
@@ -50,7 +50,7 @@ pub(crate) fn check_objective(
     let mut plan = plan_for(network, objective, data, data.len(), Mode::Train)?;
     let samples: Vec<usize> = (0..data.len()).collect();
     let mut gradient = Arena::zeros(Arc::clone(network.params().layout()));
-    run_batch(&mut plan, network.params(), data, Epoch::Plain, &samples, &Step::default())?;
+    run_batch(&mut plan, network.params(), data, &samples, &Step::default())?;
     plan.backward(network.params(), &mut gradient, &Step::default());
     Ok(check.check_arena(network.params_mut(), &gradient, |params| {
         plan.forward(params, &Step::default()).expect("the same values were accepted before");

@@ -20,6 +20,9 @@ pub struct EpochRecord {
     pub learning_rate: f64,
     /// Time of training, without validation.
     pub duration: Duration,
+    /// The other metrics that the trainer was given, of the validation samples, by name.
+    #[serde(with = "named")]
+    pub metrics: Vec<(String, f64)>,
 }
 
 impl fmt::Display for EpochRecord {
@@ -54,5 +57,22 @@ impl History {
         let loss =
             |record: &EpochRecord| record.validation.as_ref().map_or(f64::INFINITY, |valid| valid.loss);
         self.epochs.iter().min_by(|a, b| loss(a).total_cmp(&loss(b)))
+    }
+}
+
+/// Numbers with their names, which may be infinite or NaN.
+mod named {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Named(String, #[serde(with = "crate::checkpoint::number")] f64);
+
+    pub(super) fn serialize<S: Serializer>(all: &[(String, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(all.iter().map(|(name, x)| Named(name.clone(), *x)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, f64)>, D::Error> {
+        let all = Vec::<Named>::deserialize(from)?;
+        Ok(all.into_iter().map(|Named(name, x)| (name, x)).collect())
     }
 }

@@ -24,11 +24,18 @@ const BATCH: usize = 256;
 ///
 /// # Errors
 /// When the samples do not suit the network or cannot be read; the network is then as it was.
-pub fn estimate_statistics<F: Real>(network: &mut Network<F>, data: &dyn Source<F>) -> Result<(), TrainError> {
+pub fn estimate_statistics<F: Real>(
+    network: &mut Network<F>,
+    data: &dyn Source<F>,
+) -> Result<(), TrainError> {
     let mut params = network.params().clone();
     let layout = Arc::clone(params.layout());
-    let statistics: Vec<_> =
-        layout.params().iter().filter(|spec| spec.role == Role::RunningStatistic).map(|spec| spec.range()).collect();
+    let statistics: Vec<_> = layout
+        .params()
+        .iter()
+        .filter(|spec| spec.role == Role::RunningStatistic)
+        .map(|spec| spec.range())
+        .collect();
     if statistics.is_empty() {
         return Ok(());
     }
@@ -41,13 +48,16 @@ pub fn estimate_statistics<F: Real>(network: &mut Network<F>, data: &dyn Source<
     let samples: Vec<usize> = (0..data.len()).collect();
     let batch = samples.len().div_ceil(samples.len().div_ceil(BATCH));
     for (i, samples) in samples.chunks(batch).enumerate() {
-        let plan: &mut Plan<F> = plans.get(samples.len(), Mode::Train, || plan(network, data, samples.len()))?;
-        let mut targets = ArrayD::from_elem(IxDyn(&with_batch(samples.len(), data.target_shape())), F::zero());
+        let plan: &mut Plan<F> =
+            plans.get(samples.len(), Mode::Train, || plan(network, data, samples.len()))?;
+        let mut targets =
+            ArrayD::from_elem(IxDyn(&with_batch(samples.len(), data.target_shape())), F::zero());
         data.gather_plain(samples, plan.input_mut(INPUTS)?, targets.view_mut())?;
         let step = Step { mode: Mode::Train, streams: Streams::new(0), index: i as u64, node: 0 };
         plan.step(&params, &mut changes, &step)?;
         for range in &statistics {
-            let (values, changes) = (&mut params.as_mut_slice()[range.clone()], &changes.as_slice()[range.clone()]);
+            let (values, changes) =
+                (&mut params.as_mut_slice()[range.clone()], &changes.as_slice()[range.clone()]);
             values.iter_mut().zip(changes).for_each(|(value, &change)| *value -= change);
         }
     }

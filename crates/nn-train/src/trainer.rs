@@ -7,6 +7,7 @@ use nn_core::{Op, RangeError, Real};
 use nn_data::Source;
 use nn_gradcheck::{GradCheck, Report};
 use nn_layers::Network;
+use nn_monitor::Metric;
 use nn_optim::{Accumulate, Optimizer, Rule};
 use nn_regularize::{Constraint, EarlyStopping, Penalty};
 use nn_schedule::Schedule;
@@ -16,9 +17,10 @@ use crate::checkpoint::Checkpoints;
 use crate::clip::Clip;
 use crate::event::Callback;
 use crate::gradient::check_objective;
+use crate::monitoring::MakeMetric;
 use crate::objective::Objective;
 use crate::session::Session;
-use crate::{Control, Event, History, Progress, TrainError};
+use crate::{Control, Event, History, Monitor, Progress, TrainError};
 
 /// Trains a network: mini-batches, shuffled in each epoch; forward and backward pass; update; validation.
 ///
@@ -42,6 +44,8 @@ use crate::{Control, Event, History, Progress, TrainError};
 /// | [`estimate_statistics`](Trainer::estimate_statistics) | no |
 /// | [`early_stopping`](Trainer::early_stopping) | no |
 /// | [`checkpoints`](Trainer::checkpoints) | none |
+/// | [`metric`](Trainer::metric) | loss, and accuracy where there are classes |
+/// | [`monitor`](Trainer::monitor) | no |
 /// | [`on_event`](Trainer::on_event) | nobody is told |
 /// | [`progress`](Trainer::progress) | a bar in a terminal, a line per epoch |
 ///
@@ -79,6 +83,8 @@ pub struct Trainer<F: Real> {
     pub(crate) stopping: Option<Watch>,
     pub(crate) checkpoints: Option<Checkpoints>,
     pub(crate) callbacks: Vec<Callback<F>>,
+    pub(crate) metrics: Vec<MakeMetric<F>>,
+    pub(crate) monitor: Option<Monitor>,
 }
 
 /// Early stopping, and the metric that it looks at.
@@ -127,6 +133,8 @@ impl<F: Real> Trainer<F> {
             stopping: None,
             checkpoints: None,
             callbacks: vec![],
+            metrics: vec![],
+            monitor: None,
         }
     }
 
@@ -263,7 +271,8 @@ impl<F: Real> Trainer<F> {
         self.early_stopping_on("loss", stopping)
     }
 
-    /// As [`early_stopping`](Self::early_stopping), by another metric of the validation samples: `accuracy`. Where more
+    /// As [`early_stopping`](Self::early_stopping), by another metric of the validation samples: `accuracy`, or the name of a
+    /// [`metric`](Self::metric). Where more
     /// is better, say so to [`EarlyStopping::maximize`].
     #[must_use]
     pub fn early_stopping_on(self, metric: &str, stopping: EarlyStopping) -> Self {
@@ -274,6 +283,19 @@ impl<F: Real> Trainer<F> {
     #[must_use]
     pub fn checkpoints(self, checkpoints: Checkpoints) -> Self {
         Trainer { checkpoints: Some(checkpoints), ..self }
+    }
+
+    /// Evaluates a metric on the validation samples too, after each epoch.
+    #[must_use]
+    pub fn metric(mut self, metric: impl Metric<F> + Clone + 'static) -> Self {
+        self.metrics.push(MakeMetric(Arc::new(move || Box::new(metric.clone()))));
+        self
+    }
+
+    /// Records the run: curves, a report, and more.
+    #[must_use]
+    pub fn monitor(self, monitor: Monitor) -> Self {
+        Trainer { monitor: Some(monitor), ..self }
     }
 
     /// Calls a function of one's own on each [`Event`]; several are called in turn.
@@ -297,7 +319,8 @@ impl<F: Real> Trainer<F> {
     /// The steps of an epoch over so many samples.
     pub(crate) fn steps_per_epoch(&self, samples: usize) -> u64 {
         let batches = samples / self.batch_size.max(1);
-        let has_shorter = !samples.is_multiple_of(self.batch_size.max(1)) && (!self.drop_last || batches == 0);
+        let has_shorter =
+            !samples.is_multiple_of(self.batch_size.max(1)) && (!self.drop_last || batches == 0);
         batches as u64 + u64::from(has_shorter)
     }
 
@@ -309,6 +332,7 @@ impl<F: Real> Trainer<F> {
             stopping: None,
             checkpoints: None,
             callbacks: vec![],
+            monitor: None,
             progress: Progress::Silent,
             ..self.clone()
         }

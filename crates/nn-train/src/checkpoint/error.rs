@@ -110,7 +110,9 @@ pub enum CheckpointProblem {
         got: String,
     },
     /// It is of an earlier run, which would be mixed with this one.
-    #[error("a checkpoint of an earlier run: expected a folder without, or the wish to resume or to overwrite it")]
+    #[error(
+        "a checkpoint of an earlier run: expected a folder without, or the wish to resume or to overwrite it"
+    )]
     Occupied,
     /// The state of the optimizer, or of what stands around it, is that of another.
     #[error(transparent)]

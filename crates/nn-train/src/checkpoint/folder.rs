@@ -54,7 +54,13 @@ const ENDING: &str = ".safetensors";
 impl Checkpoints {
     /// In this folder, which is created where it is missing.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Checkpoints { folder: folder.into(), every_epochs: 1, every_steps: None, keep_last: 2, present: Present::Refuse }
+        Checkpoints {
+            folder: folder.into(),
+            every_epochs: 1,
+            every_steps: None,
+            keep_last: 2,
+            present: Present::Refuse,
+        }
     }
 
     /// Writes one after every so many epochs, and after the last; 0 is taken as 1.
@@ -124,7 +130,8 @@ impl Checkpoints {
 
     /// Creates the folder, removes what an interrupted process left unfinished, and gives the checkpoint to go on from.
     pub(crate) fn prepare(&self) -> Result<Option<PathBuf>, CheckpointError> {
-        let prepared = fs::create_dir_all(&self.folder).and_then(|()| atomic::remove_unfinished(&self.folder));
+        let prepared =
+            fs::create_dir_all(&self.folder).and_then(|()| atomic::remove_unfinished(&self.folder));
         prepared.map_err(|error| self.error("create or use the folder", &error))?;
         let last = self.last()?;
         match (self.present, last) {

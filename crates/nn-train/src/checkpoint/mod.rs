@@ -8,13 +8,16 @@
 mod atomic;
 mod error;
 mod folder;
+mod model;
 pub(crate) mod number;
 mod run;
 mod tensors;
+mod version;
 mod weights;
 
 pub use error::{CheckpointError, CheckpointProblem};
 pub use folder::Checkpoints;
+pub use model::Model;
 pub(crate) use run::{Position, RunState, Settings};
 pub use tensors::TensorFile;
 pub use weights::{load_weights, save_weights};

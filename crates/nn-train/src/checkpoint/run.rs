@@ -11,7 +11,7 @@ use nn_regularize::StoppingState;
 use serde::{Deserialize, Serialize};
 
 use super::weights::{insert_arena, take_arena};
-use super::{CheckpointError, CheckpointProblem, TensorFile};
+use super::{CheckpointError, CheckpointProblem, TensorFile, version};
 use crate::EpochRecord;
 use crate::evaluate::Tally;
 
@@ -141,7 +141,10 @@ impl<F: Real> RunState<F> {
             insert_arena(&mut file, &format!("{OPTIMIZER}{slot}/"), arena);
         }
         for (name, state) in &self.buffers {
-            state.buffer.iter().for_each(|arena| insert_arena(&mut file, &format!("{BUFFERS}{name}/"), arena));
+            state
+                .buffer
+                .iter()
+                .for_each(|arena| insert_arena(&mut file, &format!("{BUFFERS}{name}/"), arena));
         }
         self.best.iter().for_each(|arena| insert_arena(&mut file, BEST, arena));
         file
@@ -192,19 +195,8 @@ impl<F: Real> RunState<F> {
     }
 }
 
-/// Reads the text; of a newer version nothing but the version.
 fn parse(text: &str) -> Result<Text, CheckpointProblem> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u64,
-    }
-    if text.is_empty() {
-        return Err(CheckpointProblem::Lacks { wanted: WHAT });
-    }
-    let failed = |error: serde_json::Error| CheckpointProblem::Text { what: WHAT, message: error.to_string() };
-    let Version { version } = serde_json::from_str(text).map_err(failed)?;
-    if version > VERSION {
-        return Err(CheckpointProblem::Version { got: version, newest: VERSION });
-    }
-    serde_json::from_str(text).map_err(failed)
+    let failed =
+        |error: serde_json::Error| CheckpointProblem::Text { what: WHAT, message: error.to_string() };
+    serde_json::from_str(version::checked(text, WHAT, VERSION)?).map_err(failed)
 }

@@ -76,12 +76,13 @@ impl<F: Real> TensorFile<F> {
         bytes
     }
 
-    /// From the content of a file. Tensors of `f32` and `f64` become those of `F`.
+    /// From the content of a file. Tensors of `f32`, `f64` and `i64` become those of `F`.
     ///
     /// # Errors
     /// When it is no safetensors file, a tensor is of another type, or the checksum of a file that has one is wrong.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CheckpointProblem> {
-        let malformed = |error: &dyn std::fmt::Display| CheckpointProblem::Malformed { message: error.to_string() };
+        let malformed =
+            |error: &dyn std::fmt::Display| CheckpointProblem::Malformed { message: error.to_string() };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| malformed(&e))?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         if text.is_some() {
@@ -141,10 +142,16 @@ fn decode<F: Real>(name: &str, tensor: &TensorView<'_>) -> Result<ArrayD<F>, Che
             let bytes = data.as_chunks().0.iter();
             bytes.map(|&bytes| F::from_f64(f32::from_le_bytes(bytes).into())).collect()
         }
-        Dtype::F64 => data.as_chunks().0.iter().map(|&bytes| F::from_f64(f64::from_le_bytes(bytes))).collect(),
+        // PyTorch counts batches in whole numbers.
+        Dtype::I64 => {
+            data.as_chunks().0.iter().map(|&bytes| F::from_f64(i64::from_le_bytes(bytes) as f64)).collect()
+        }
+        Dtype::F64 => {
+            data.as_chunks().0.iter().map(|&bytes| F::from_f64(f64::from_le_bytes(bytes))).collect()
+        }
         other => {
             let (name, got) = (name.to_owned(), format!("{other:?}"));
-            return Err(CheckpointProblem::Scalar { name, expected: "F32 or F64", got });
+            return Err(CheckpointProblem::Scalar { name, expected: "F32, F64 or I64", got });
         }
     };
     let shaped = ArrayD::from_shape_vec(IxDyn(tensor.shape()), values);

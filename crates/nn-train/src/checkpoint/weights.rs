@@ -40,7 +40,10 @@ pub fn save_weights<F: Real>(network: &Network<F>, path: impl AsRef<Path>) -> Re
 ///
 /// # Errors
 /// When the file cannot be read, is damaged, or its tensors are not those of the network: the network is then as it was.
-pub fn load_weights<F: Real>(network: &mut Network<F>, path: impl AsRef<Path>) -> Result<(), CheckpointError> {
+pub fn load_weights<F: Real>(
+    network: &mut Network<F>,
+    path: impl AsRef<Path>,
+) -> Result<(), CheckpointError> {
     let path = path.as_ref();
     let file = TensorFile::read(path)?;
     let params = take_arena(&file, "", network.params().layout()).map_err(|problem| problem.of(path))?;
@@ -61,8 +64,8 @@ pub(super) fn take_arena<F: Real>(
     prefix: &str,
     layout: &Arc<ParamLayout>,
 ) -> Result<Arena<F>, CheckpointProblem> {
-    let mut arena = Arena::zeros(Arc::clone(layout));
-    for (position, spec) in layout.params().iter().enumerate() {
+    // All is compared before memory is taken: a description of a model may promise anything.
+    for spec in layout.params() {
         let name = format!("{prefix}{}", spec.name);
         let Some(tensor) = file.tensors().get(&name) else {
             return Err(CheckpointProblem::Missing { name });
@@ -71,12 +74,15 @@ pub(super) fn take_arena<F: Real>(
             let (expected, got) = (spec.shape.clone(), tensor.shape().to_vec());
             return Err(CheckpointProblem::Shape { name, expected, got });
         }
-        arena.view_mut(position).assign(tensor);
     }
     let belongs = |name: &str| name.strip_prefix(prefix).is_none_or(|name| layout.find(name).is_some());
     let is_here = |name: &&String| !prefix.is_empty() || !name.contains(super::SEPARATOR);
-    match file.tensors().keys().filter(is_here).find(|name| !belongs(name)) {
-        Some(name) => Err(CheckpointProblem::Extra { name: name.clone() }),
-        None => Ok(arena),
+    if let Some(name) = file.tensors().keys().filter(is_here).find(|name| !belongs(name)) {
+        return Err(CheckpointProblem::Extra { name: name.clone() });
     }
+    let mut arena = Arena::zeros(Arc::clone(layout));
+    for (position, spec) in layout.params().iter().enumerate() {
+        arena.view_mut(position).assign(&file.tensors()[&format!("{prefix}{}", spec.name)]);
+    }
+    Ok(arena)
 }

@@ -15,14 +15,17 @@ const ACCURACY: &str = "accuracy";
 impl<F: Real> Session<'_, F> {
     /// Validates, keeps what is best, and records the epoch.
     pub(super) fn finish_epoch(&mut self, display: &mut Display) -> Result<Control, TrainError> {
+        let (validation, metrics) = self.validate()?;
         let record = EpochRecord {
             epoch: self.epoch() + 1,
             train: self.position.tally.evaluation(),
-            validation: self.validate()?,
+            validation,
             learning_rate: self.optimizer.learning_rate(),
             duration: self.position.duration,
+            metrics,
         };
         let is_best = self.observe(&record);
+        self.record_epoch(&record)?;
         display.epoch(&record);
         self.position.epochs.push(record);
         self.position.tally = Tally::default();
@@ -38,14 +41,19 @@ impl<F: Real> Session<'_, F> {
         Ok(self.tell(&Event::Epoch { record, network: self.network }))
     }
 
-    /// Loss and accuracy on the validation samples, of the average of the weights where there is one.
-    fn validate(&mut self) -> Result<Option<Evaluation>, TrainError> {
-        let Some(data) = self.validation else { return Ok(None) };
+    /// Loss, accuracy and metrics on the validation samples, of the average of the weights where there is one.
+    fn validate(&mut self) -> Result<(Option<Evaluation>, Vec<(String, f64)>), TrainError> {
+        let Some(data) = self.validation else { return Ok((None, vec![])) };
+        let mut metrics: Vec<_> = self.trainer.metrics.iter().map(|make| (make.0)()).collect();
         self.swap_average();
         let Session { network, trainer, validation_plans, .. } = self;
-        let evaluation = evaluate_with(network, &trainer.objective, data, validation_plans);
+        let evaluation =
+            evaluate_with(network, &trainer.objective, data, validation_plans, |outputs, targets| {
+                metrics.iter_mut().try_for_each(|metric| metric.update(outputs, targets))
+            });
         self.swap_average();
-        evaluation.map(Some)
+        let values = metrics.iter().map(|metric| (metric.name().to_owned(), metric.value()));
+        Ok((Some(evaluation?), values.collect()))
     }
 
     /// Puts the average of the weights in their place, or back.
@@ -85,7 +93,7 @@ impl<F: Real> Session<'_, F> {
         match watch.metric.as_str() {
             LOSS => Some(validation.loss),
             ACCURACY => validation.accuracy,
-            _ => None,
+            name => record.metrics.iter().find(|(metric, _)| metric == name).map(|&(_, value)| value),
         }
     }
 
@@ -95,20 +103,23 @@ impl<F: Real> Session<'_, F> {
         let Some(data) = self.validation else { return Err(TrainError::NoValidation) };
         let mut metrics = vec![LOSS];
         metrics.extend(data.classes().map(|_| ACCURACY));
-        if metrics.contains(&watch.metric.as_str()) {
+        let mut metrics: Vec<String> = metrics.into_iter().map(str::to_owned).collect();
+        metrics.extend(self.trainer.metrics.iter().map(|make| (make.0)().name().to_owned()));
+        if metrics.contains(&watch.metric) {
             return Ok(());
         }
         Err(TrainError::Metric { metric: watch.metric.clone(), expected: metrics.join(", ") })
     }
 
     /// Leaves the network with its best weights, or with their average, or as it is.
-    pub(super) fn finish(mut self, warnings: Vec<String>) -> Result<History, TrainError> {
+    pub(super) fn finish(mut self, warnings: Vec<String>, control: Control) -> Result<History, TrainError> {
         if !self.best.restore(self.network.params_mut().as_mut_slice()) {
             self.swap_average();
         }
         if self.trainer.estimate_statistics {
             estimate_statistics(self.network, self.data)?;
         }
+        self.end_recorder(control)?;
         let history = History { epochs: std::mem::take(&mut self.position.epochs), warnings };
         self.tell(&Event::End { history: &history, network: self.network });
         Ok(history)

@@ -1,14 +1,16 @@
 //! One training run: its state, and the loop over epochs and steps.
 
 mod epoch;
+mod recorder;
 mod saving;
 mod step;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use nn_core::{Arena, Real, Streams};
-use nn_data::{Batches, Source};
+use nn_data::{Batches, Loader, Prefetcher, Source};
 use nn_graph::Plans;
 use nn_layers::Network;
 use nn_optim::{Accumulate, Optimizer};
@@ -20,6 +22,7 @@ use crate::evaluate::tally_batch;
 use crate::objective::choose;
 use crate::progress::Display;
 use crate::{Control, Event, History, TrainError, Trainer};
+use recorder::Recorder;
 use step::Snapshot;
 
 /// A run of a trainer on a network and its data.
@@ -44,6 +47,9 @@ pub(crate) struct Session<'a, F: Real> {
     snapshot: Snapshot<F>,
     settings: Settings,
     position: Position,
+    recorder: Option<Recorder>,
+    /// The share of the time in which steps waited for data.
+    waited: f64,
 }
 
 impl<'a, F: Real> Session<'a, F> {
@@ -70,7 +76,8 @@ impl<'a, F: Real> Session<'a, F> {
         let constraints = trainer.constraints.iter().map(constrain).collect::<Result<_, _>>()?;
         let ahead = optimizer.rule().look_ahead().map(|_| gradient.clone());
         let accumulate = trainer.accumulate.clone();
-        let snapshot = Snapshot { step: 0, params, optimizer: optimizer.clone(), accumulate: accumulate.clone() };
+        let snapshot =
+            Snapshot { step: 0, params, optimizer: optimizer.clone(), accumulate: accumulate.clone() };
         let settings = settings(trainer, data.len());
         let mut session = Session {
             trainer,
@@ -92,10 +99,13 @@ impl<'a, F: Real> Session<'a, F> {
             snapshot,
             settings,
             position: Position::default(),
+            recorder: None,
+            waited: 0.0,
         };
         session.check_watched()?;
         session.plan(trainer.batch_size.min(data.len()))?;
         session.resume()?;
+        session.open_recorder()?;
         Ok(session)
     }
 
@@ -107,16 +117,31 @@ impl<'a, F: Real> Session<'a, F> {
         display.warn(&warnings);
         let (network, step) = (&*self.network, self.position.step);
         let mut control = self.tell(&Event::Begin { network, step, steps_per_epoch: per_epoch, epochs });
-        while control == Control::Continue && !self.position.stopped && self.epoch() < epochs {
-            control = self.run_epoch(&mut display)?;
-            if control == Control::Continue {
-                control = self.finish_epoch(&mut display)?;
-            }
+        if control == Control::Continue {
+            let loader = Loader::new(self.data, self.batches.clone()).steps(step..epochs * per_epoch);
+            control = loader.run(|prefetcher| self.run_epochs(prefetcher, &mut display))??;
         }
         if control == Control::Stop {
             self.save_checkpoint()?;
         }
-        self.finish(warnings)
+        self.finish(warnings, control)
+    }
+
+    /// The epochs that have not been done yet.
+    fn run_epochs(
+        &mut self,
+        prefetcher: &mut Prefetcher<'_, F>,
+        display: &mut Display,
+    ) -> Result<Control, TrainError> {
+        let mut control = Control::Continue;
+        while control == Control::Continue && !self.position.stopped && self.epoch() < self.trainer.epochs {
+            control = self.run_epoch(prefetcher, display)?;
+            if control == Control::Continue {
+                control = self.finish_epoch(display)?;
+            }
+        }
+        self.waited = prefetcher.times().share_waited();
+        Ok(control)
     }
 
     /// The epoch to be done next or going on, from 0.
@@ -125,13 +150,17 @@ impl<'a, F: Real> Session<'a, F> {
     }
 
     /// The steps of an epoch that have not been done yet.
-    fn run_epoch(&mut self, display: &mut Display) -> Result<Control, TrainError> {
-        let (epoch, per_epoch) = (self.epoch(), self.batches.len() as u64);
-        let mut batches = self.batches.clone();
-        let done = self.position.step - epoch * per_epoch;
-        for batch in batches.epoch(epoch).skip(done as usize) {
+    fn run_epoch(
+        &mut self,
+        prefetcher: &mut Prefetcher<'_, F>,
+        display: &mut Display,
+    ) -> Result<Control, TrainError> {
+        let end = (self.epoch() + 1) * self.batches.len() as u64;
+        while self.position.step < end {
             let (began, step) = (Instant::now(), self.position.step);
-            let loss = self.gradient(step, batch)?;
+            let batch = prefetcher.next_batch()?.expect("there are as many batches as steps");
+            let samples = batch.samples.len();
+            let loss = self.gradient(step, samples, |inputs, targets| batch.write_into(inputs, targets))?;
             if !loss.is_finite() {
                 return Err(self.recover(step, loss)?);
             }
@@ -139,11 +168,11 @@ impl<'a, F: Real> Session<'a, F> {
             self.update(step, loss)?;
             let has_classes = self.data.classes().is_some();
             let mut tally = self.position.tally;
-            tally_batch(&mut tally, self.plan(batch.len())?, has_classes)?;
+            tally_batch(&mut tally, self.plan(samples)?, has_classes)?;
             self.position.tally = tally;
             self.position.step += 1;
             self.position.duration += began.elapsed();
-            display.step(step, epoch + 1, batch.len(), || tally.evaluation());
+            display.step(step, self.epoch() + 1, samples, || tally.evaluation());
             if self.after_step(step, loss)? == Control::Stop {
                 return Ok(Control::Stop);
             }
@@ -153,6 +182,7 @@ impl<'a, F: Real> Session<'a, F> {
 
     /// What is to be done after a step, beside training.
     fn after_step(&mut self, step: u64, loss: F) -> Result<Control, TrainError> {
+        self.record_step(step, loss)?;
         let is_last = (step + 1).is_multiple_of(self.batches.len() as u64);
         if !is_last && self.trainer.checkpoints.as_ref().is_some_and(|c| c.is_due_after_step(step + 1)) {
             self.save_checkpoint()?;

@@ -1,12 +1,13 @@
 //! One step: loss, gradient and update; and going back to the last good parameters.
 
-use nn_core::{Arena, Mode, Real, Step};
+use nn_core::{Arena, Mode, Real, Step, ViewMut};
+use nn_data::DataError;
 use nn_graph::{NonFinite, Plan};
 use nn_optim::{Accumulate, Optimizer};
 
 use super::Session;
 use crate::TrainError;
-use crate::evaluate::{Epoch, plan_for, run_batch};
+use crate::evaluate::{INPUTS, TARGETS, plan_for};
 
 /// Steps between copies of the parameters and the optimizer. After a failure the steps since the last copy are
 /// computed again, which gives the same bits, so that a step need not copy anything.
@@ -24,19 +25,26 @@ impl<F: Real> Session<'_, F> {
     /// The plan for a batch of this size, recorded when it is asked for the first time.
     pub(super) fn plan(&mut self, batch: usize) -> Result<&mut Plan<F>, TrainError> {
         let Session { trainer, network, data, plans, .. } = self;
-        plans.get(batch, Mode::Train, || Ok(plan_for(network, &trainer.objective, *data, batch, Mode::Train)?))
+        plans
+            .get(batch, Mode::Train, || Ok(plan_for(network, &trainer.objective, *data, batch, Mode::Train)?))
     }
 
     fn at(&self, step: u64) -> Step {
         Step { mode: Mode::Train, streams: self.streams, index: step, node: 0 }
     }
 
-    /// The loss of a step and, if it is finite, its gradient.
-    pub(super) fn gradient(&mut self, step: u64, batch: &[usize]) -> Result<F, TrainError> {
-        let (at, epoch) = (self.at(step), Epoch::Number(step / self.batches.len() as u64));
+    /// The loss of a step on so many samples, which are written into the inputs and targets of the plan, and if it is
+    /// finite its gradient.
+    pub(super) fn gradient(
+        &mut self,
+        step: u64,
+        samples: usize,
+        write: impl FnOnce(ViewMut<'_, F>, ViewMut<'_, F>) -> Result<(), DataError>,
+    ) -> Result<F, TrainError> {
+        let at = self.at(step);
         let Session { trainer, network, data, plans, gradient, optimizer, ahead, .. } = self;
-        let record = || plan_for(network, &trainer.objective, *data, batch.len(), Mode::Train);
-        let plan = plans.get(batch.len(), Mode::Train, record)?;
+        let record = || plan_for(network, &trainer.objective, *data, samples, Mode::Train);
+        let plan = plans.get(samples, Mode::Train, record)?;
         let params = match ahead {
             Some(ahead) => {
                 optimizer.look_ahead(network.params(), ahead);
@@ -44,7 +52,9 @@ impl<F: Real> Session<'_, F> {
             }
             None => network.params(),
         };
-        run_batch(plan, params, *data, epoch, batch, &at)?;
+        let [inputs, targets] = plan.inputs_mut([INPUTS, TARGETS])?;
+        write(inputs, targets)?;
+        plan.forward(params, &at)?;
         let loss = plan.cost(params);
         if loss.is_finite() {
             plan.backward(params, gradient, &at);
@@ -119,8 +129,9 @@ impl<F: Real> Session<'_, F> {
         self.optimizer.clone_from(&self.snapshot.optimizer);
         self.accumulate.clone_from(&self.snapshot.accumulate);
         for step in self.snapshot.step..=last_good {
-            let batch = self.batch(step);
-            let loss = self.gradient(step, &batch)?;
+            let (data, batch, epoch) = (self.data, self.batch(step), step / per_epoch);
+            let loss = self
+                .gradient(step, batch.len(), |inputs, targets| data.gather(epoch, &batch, inputs, targets))?;
             if step < last_good {
                 self.update(step, loss)?;
             }
