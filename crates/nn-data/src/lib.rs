@@ -18,6 +18,8 @@ mod loader;
 mod min_max;
 pub mod mnist;
 pub mod npy;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod scaling;
 mod shuffle;
 mod source;

@@ -16,6 +16,8 @@ use super::{
 pub(crate) enum Cell<'a> {
     Missing,
     Text(&'a str),
+    #[cfg(feature = "parquet")]
+    Number(f64),
 }
 
 impl<'a> Cell<'a> {
@@ -380,6 +382,8 @@ fn number<F: Real>(cell: Cell<'_>, line: u64, column: &str) -> Result<F, TablePr
     let value = match cell {
         Cell::Missing => return Ok(F::NAN),
         Cell::Text(text) => text.parse().ok(),
+        #[cfg(feature = "parquet")]
+        Cell::Number(value) => Some(value),
     };
     match value.map(F::from_f64) {
         Some(value) if value.is_finite() => Ok(value),
@@ -392,6 +396,8 @@ fn code(names: &mut Names, cell: Cell<'_>, line: u64, column: &str) -> Result<u3
     let code = match cell {
         Cell::Missing => return Ok(NO_CODE),
         Cell::Text(text) => names.code(text),
+        #[cfg(feature = "parquet")]
+        Cell::Number(value) => names.code(&value.to_string()),
     };
     code.ok_or_else(|| TableProblem::Class {
         line,
@@ -405,6 +411,8 @@ fn content(cell: Cell<'_>) -> String {
     match cell {
         Cell::Missing => String::new(),
         Cell::Text(text) => excerpt(text),
+        #[cfg(feature = "parquet")]
+        Cell::Number(value) => value.to_string(),
     }
 }
 

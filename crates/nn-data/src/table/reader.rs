@@ -228,6 +228,19 @@ impl TableReader {
     pub fn read_csv_from<F: Real>(&self, from: impl Read) -> Result<Table<F>, TableProblem> {
         csv::read(self, from)
     }
+
+    /// Reads a Parquet file: columns of numbers, booleans (0 and 1) and text, without compression or with Snappy.
+    ///
+    /// A value is missing when it is null, NaN, or text that would be missing in a CSV file. Lines in errors are rows, from
+    /// 1. Columns of other types are no hindrance when they are [ignored](TableReader::ignore).
+    ///
+    /// # Errors
+    /// As [`read_csv`](TableReader::read_csv), and when a column is of another type or the file is damaged.
+    #[cfg(feature = "parquet")]
+    pub fn read_parquet<F: Real>(&self, path: impl AsRef<Path>) -> Result<Table<F>, TableError> {
+        let path = path.as_ref();
+        crate::parquet::read(self, path).map_err(|problem| TableError { path: path.to_path_buf(), problem })
+    }
 }
 
 impl Default for TableReader {
