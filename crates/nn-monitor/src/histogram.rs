@@ -47,8 +47,9 @@ static EXPONENTIAL: LazyLock<Vec<f64>> = LazyLock::new(|| {
     negative.chain([0.0]).chain(positive.iter().copied()).collect()
 });
 
-/// For each prefix of 16 bits of a number (sign, exponent, 4 bits of the mantissa), how many limits are not above the
-/// least number that has it. Numbers of one prefix differ by a sixteenth, so that at most one more limit is below one.
+/// For each prefix of 16 bits of a number (sign, exponent, 4 bits of the mantissa), how many limits are not
+/// above the least number that has it. Numbers of one prefix differ by a sixteenth, so that at most one more
+/// limit is below one.
 static BELOW: LazyLock<Vec<u16>> = LazyLock::new(|| {
     let least = |prefix: u16| {
         let bits = u64::from(prefix) << 48;
@@ -66,7 +67,8 @@ fn limits_below(x: f64) -> usize {
 
 impl Histogram {
     /// With buckets whose limits grow by a tenth, as in TensorFlow: fine near 0, and the same for all
-    /// numbers, so that histograms can be compared. Empty buckets side by side are one, and none are at the ends.
+    /// numbers, so that histograms can be compared. Empty buckets side by side are one, and none are at the
+    /// ends.
     pub fn exponential<F: Real>(values: &[F]) -> Self {
         let finite = finite(values);
         let limits = &*EXPONENTIAL;
@@ -238,8 +240,8 @@ fn percentiles_of<const N: usize>(values: &mut [f64], percents: [f64; N]) -> [f6
     })
 }
 
-/// Moves numbers so that those of these ranks, which rise, are where sorting would put them; `first` is the rank of the
-/// first place.
+/// Moves numbers so that those of these ranks, which rise, are where sorting would put them; `first` is the
+/// rank of the first place.
 fn put_in_place(values: &mut [f64], ranks: &[usize], first: usize) {
     let Some(&middle) = ranks.get(ranks.len() / 2) else { return };
     let (left, _, right) = values.select_nth_unstable_by(middle - first, f64::total_cmp);

@@ -14,7 +14,10 @@ fn by_definition(values: &[f32], percent: f64) -> f64 {
 
 proptest! {
     #[test]
-    fn every_number_is_in_its_bucket(values in prop::collection::vec(-1e3..1e3f32, 1..200), buckets in 1usize..20) {
+    fn every_number_is_in_its_bucket(
+        values in prop::collection::vec(-1e3..1e3f32, 1..200),
+        buckets in 1usize..20,
+    ) {
         let histograms = [Histogram::exponential(&values), Histogram::uniform(&values, buckets).unwrap()];
         for histogram in histograms {
             let (limits, counts) = (histogram.limits(), histogram.counts());
@@ -26,7 +29,9 @@ proptest! {
                 // A number within rounding of a limit may be on either side of it.
                 let margin = 1e-9 * (1.0 + limits[i].abs() + limits[i + 1].abs());
                 let (low, high) = (limits[i], limits[i + 1]);
-                let inside = |a: f64, b: f64| values.iter().filter(|&&x| f64::from(x) >= a && f64::from(x) < b).count() as u64;
+                let inside = |low: f64, high: f64| {
+                    values.iter().filter(|&&x| (low..high).contains(&f64::from(x))).count() as u64
+                };
                 let last = u64::from(i + 1 == counts.len()) * values.len() as u64;
                 prop_assert!(count >= inside(low + margin, high - margin), "{low} {high} {count}");
                 prop_assert!(count <= inside(low - margin, high + margin) + last, "{low} {high} {count}");

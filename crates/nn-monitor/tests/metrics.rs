@@ -204,7 +204,10 @@ proptest! {
 
     #[test]
     fn batches_make_no_difference_to_numbers(
-        (numbers, cuts) in (1usize..40).prop_flat_map(|n| (prop::collection::vec(-10.0..10.0f64, n * 6), cuts(n)))
+        (numbers, cuts) in (1usize..40).prop_flat_map(|n| (
+            prop::collection::vec(-10.0..10.0f64, n * 6),
+            cuts(n),
+        ))
     ) {
         let n = numbers.len() / 6;
         let (outputs, targets) = numbers.split_at(3 * n);

@@ -281,6 +281,23 @@ fn a_report_is_one_page_without_markup_in_names() {
 }
 
 #[test]
+fn the_file_of_a_report_is_written_at_the_end() {
+    let folder = Folder::new("report");
+    let path = folder.join("sub/report.html");
+    let mut report = Report::to_file(&path);
+    report.start(&run_start()).unwrap();
+    report.scalar(At::new(1, 0.0), "train/loss", 1.0).unwrap();
+    report.flush().unwrap();
+    assert!(!path.exists(), "a page at once would cost more than the steps");
+    report.end(&RunEnd::default()).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), report.html());
+    // What is told again takes the place of what was there.
+    report.text(At::new(1, 0.0), "note", "first").unwrap();
+    report.text(At::new(2, 0.0), "note", "second").unwrap();
+    assert_eq!(report.texts, [("note".to_owned(), "second".to_owned())]);
+}
+
+#[test]
 fn an_empty_report_is_a_page() {
     let html = Report::new("nothing").html();
     assert!(html.contains("<h1>nothing</h1>") && html.contains("still running") && !html.contains("<h2>"));

@@ -76,7 +76,8 @@ impl Chart {
         }
         write!(
             out,
-            "</figcaption><div class=\"plot\"><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\" \
+            "</figcaption><div class=\"plot\"><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
+             aria-label=\"{title}\" \
              data-end=\"{}\" data-unit=\"{}\">",
             axes.end, self.unit
         )
@@ -96,7 +97,8 @@ impl Chart {
             let (style, name, note) = (line.style % STYLES, escape(&line.name), escape(&line.note));
             write!(
                 out,
-                "<li><svg class=\"key\" viewBox=\"0 0 26 8\" aria-hidden=\"true\"><path class=\"line s{style}\" d=\"M1 4H25\"/></svg>\
+                "<li><svg class=\"key\" viewBox=\"0 0 26 8\" aria-hidden=\"true\">\
+                 <path class=\"line s{style}\" d=\"M1 4H25\"/></svg>\
                  <span>{name}</span>{}{note}</li>",
                 if note.is_empty() { "" } else { " " },
             )

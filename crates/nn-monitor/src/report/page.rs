@@ -129,7 +129,7 @@ fn grid(class: &str, charts: impl Iterator<Item = String>) -> String {
 /// The confusion matrix and the worst samples.
 fn write_classes(out: &mut String, report: &Report) {
     if let Some((matrix, classes)) = &report.confusion {
-        let remark = "Rows are true classes, columns predictions. The deeper the colour, the larger the share of the row.";
+        let remark = "Rows are true classes, columns predictions; the deeper the colour, the larger the share of the row.";
         write_section(out, "Confusion matrix", remark, &tables::confusion(matrix, classes));
     }
     let samples: String = report.worst_samples.iter().map(sample).collect();
@@ -162,7 +162,8 @@ fn sample(sample: &Sample) -> String {
     let description = format!("sample {}: {label}, taken for {predicted}", sample.index);
     let picture = sample.image.as_ref().map_or(String::new(), |image| picture(image, &description));
     format!(
-        "<figure>{picture}<figcaption><strong>{label}</strong> taken for <strong class=\"wrong\">{predicted}</strong>\
+        "<figure>{picture}<figcaption><strong>{label}</strong> taken for \
+         <strong class=\"wrong\">{predicted}</strong>\
          <small>loss {}<br>sample {}</small></figcaption></figure>\n",
         number(sample.loss),
         sample.index

@@ -130,13 +130,11 @@ fn line(position: usize, curve: &Curve, horizon: &Horizon) -> Line {
     Line { name, style, points: horizon.points(&readable), raw, note, ..Line::default() }
 }
 
-/// The best and the last value.
+/// The last value, and the best with its place.
 fn note(curve: &Curve, horizon: &Horizon) -> String {
-    let last = curve.last().map_or(String::new(), |value| format!("last {}", number(value)));
+    let last = curve.last().map_or(String::new(), number);
     match best(curve) {
-        Some((at, value)) => {
-            format!("best {} ({} {}), {last}", number(value), horizon.unit, number(horizon.x(at)))
-        }
+        Some((at, value)) => format!("{last}, best {} at {}", number(value), number(horizon.x(at))),
         None => last,
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, names: &[String]) -> String {
     let name = |class: usize| names.get(class).map_or_else(|| class.to_string(), |name| escape(name));
     let dense = if classes > NUMBERED { " dense" } else { "" };
     let mut out = format!(
-        "<div class=\"scroll\"><table class=\"confusion{dense}\"><thead><tr><th class=\"corner\">true ╲ predicted</th>"
+        "<div class=\"scroll\"><table class=\"confusion{dense}\"><thead><tr>\
+         <th class=\"corner\">true ╲ predicted</th>"
     );
     for class in 0..classes {
         write!(out, "<th scope=\"col\">{}</th>", name(class)).expect(MEMORY);
@@ -77,7 +78,8 @@ pub(super) fn model(layers: &[LayerRow]) -> String {
     let (parameters, flops) = (total(|layer| layer.parameters), total(|layer| layer.flops));
     writeln!(
         out,
-        "</tbody><tfoot><tr><td>total</td><td></td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr></tfoot></table></div>",
+        "</tbody><tfoot><tr><td>total</td><td></td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr></tfoot>\
+         </table></div>",
         count(parameters),
         large(flops)
     )
