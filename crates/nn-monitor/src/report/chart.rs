@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::format::{escape, number};
+use super::format::{MEMORY, escape, number};
 use super::ticks::Ticks;
 
 /// A chart with its title, legend and axes.
@@ -119,9 +119,6 @@ impl Chart {
         }
     }
 }
-
-/// Memory can always be written to.
-const MEMORY: &str = "memory can be written to";
 
 /// Whether a value has a place on an axis.
 fn is_drawn(y: f64) -> bool {

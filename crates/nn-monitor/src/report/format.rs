@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Why writing text to memory cannot fail.
+pub(super) const MEMORY: &str = "memory can be written to";
+
 /// The text with what is markup in HTML written as text.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::Chart;
-use super::format::{bytes, count, duration, escape, number, percent, title};
+use super::format::{MEMORY, bytes, count, duration, escape, number, percent, title};
 use super::sections::{DATA, Horizon, Section, best, charts, distributions, readable, split};
 use super::{Report, tables};
 use crate::encode::base64;
@@ -11,9 +11,6 @@ use crate::{Image, Quantity, Sample};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("hover.js");
-
-/// Memory can always be written to.
-const MEMORY: &str = "memory can be written to";
 
 /// The whole document.
 pub(super) fn page(report: &Report) -> String {

@@ -2,11 +2,8 @@
 
 use std::fmt::Write;
 
-use super::format::{count, escape, large};
+use super::format::{MEMORY, count, escape, large};
 use crate::{Average, ConfusionMatrix, LayerRow};
-
-/// Memory can always be written to.
-const MEMORY: &str = "memory can be written to";
 
 /// Above this many classes, cells are small and hold no numbers.
 const NUMBERED: usize = 30;

@@ -66,7 +66,7 @@ impl JsonlSink {
 }
 
 /// The step of a record, if it has one.
-pub(super) fn step_of(line: &str) -> Option<u64> {
+fn step_of(line: &str) -> Option<u64> {
     let (_, rest) = line.strip_prefix("{\"record\":\"")?.split_once("\",\"step\":")?;
     rest.split_once(',')?.0.parse().ok()
 }
