@@ -11,7 +11,7 @@ use ndarray::{Array1, ArrayD, ArrayViewMutD, Axis, IxDyn};
 use nn_core::Real;
 use thiserror::Error;
 
-use crate::streamed::row_memory;
+use crate::streamed::{check_samples, row_memory};
 use crate::{DataError, Dataset, Source};
 
 /// PNG and JPEG images in one folder for each class, decoded when they are asked for.
@@ -230,6 +230,7 @@ impl<F: Real> Source<F> for ImageFolder<F> {
         let size = self.shape.iter().product();
         let inputs = row_memory("inputs", &mut inputs, samples.len(), &self.shape);
         let targets = row_memory("targets", &mut targets, samples.len(), &[]);
+        check_samples("inputs", samples, self.images.len());
         for ((input, target), &sample) in inputs.chunks_exact_mut(size).zip(targets).zip(samples) {
             let (path, class) = &self.images[sample];
             self.decode(path, input)?;

@@ -203,6 +203,15 @@ pub(crate) fn row_memory<'a, F>(
     }
 }
 
+/// # Panics
+/// When a sample is none of the `n`.
+#[track_caller]
+pub(crate) fn check_samples(array: &str, samples: &[usize], n: usize) {
+    if let Some(&sample) = samples.iter().find(|&&sample| sample >= n) {
+        panic!("gather {array}: sample {sample} does not exist, there are {n}");
+    }
+}
+
 /// The most bytes that are read at once, unless one sample has more.
 const PIECE: usize = 1 << 18;
 
@@ -257,9 +266,7 @@ impl Rows {
 
     /// Reads these rows into `to`, and checks that their numbers are finite.
     fn read<F: Real>(&self, array: &'static str, samples: &[usize], to: &mut [F]) -> Result<(), DataError> {
-        if let Some(&sample) = samples.iter().find(|&&sample| sample >= self.count) {
-            panic!("gather {array}: sample {sample} does not exist, there are {}", self.count);
-        }
+        check_samples(array, samples, self.count);
         let length = self.size / self.kind.size();
         if length == 0 {
             return Ok(());

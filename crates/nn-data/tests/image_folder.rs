@@ -151,3 +151,12 @@ fn folders_without_classes_or_images_are_refused() {
         ImageFolderOptions::new().resize(0, 3).open::<f32>(folder.path("")).unwrap_err().to_string();
     assert_eq!(message, "images of 0×3 pixels: expected at least 1×1");
 }
+
+#[test]
+#[should_panic(expected = "gather inputs: sample 3 does not exist, there are 3")]
+fn a_sample_that_does_not_exist_panics() {
+    let folder = sound();
+    let images = ImageFolder::<f32>::open(folder.path("")).unwrap();
+    let (mut x, mut y) = (ArrayD::zeros(IxDyn(&[1, 3, 2, 3])), Array1::zeros(1).into_dyn());
+    let _ = images.gather(0, &[3], x.view_mut(), y.view_mut());
+}

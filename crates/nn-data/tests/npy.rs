@@ -214,6 +214,12 @@ fn each_damage_has_its_message() {
 }
 
 #[test]
+fn long_arrays_are_read_and_written_in_pieces() {
+    let array = Array1::from_iter((0..100_000).map(|i| i as f32 / 7.0)).into_dyn();
+    assert_eq!(npy::from_reader(&encode(&array)[..]).unwrap(), Npy::F32(array));
+}
+
+#[test]
 fn truncation_at_every_byte_and_trailing_bytes_are_errors() {
     let bytes = encode(&array![[1.5_f32, -2.0, 3.25]].into_dyn());
     for end in 0..bytes.len() {

@@ -1,7 +1,7 @@
 //! Writing `.npy` files.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use ndarray::{ArrayView, Dimension};
@@ -15,11 +15,8 @@ pub trait Element: Copy + sealed::Sealed {
     /// The type as NumPy names it, such as `<f4`.
     const DESCR: &'static str;
 
-    /// Writes the element, its lowest byte first.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    fn write_to(self, to: &mut dyn Write) -> io::Result<()>;
+    /// Appends the bytes of the element, the lowest first.
+    fn append_to(self, bytes: &mut Vec<u8>);
 }
 
 macro_rules! element {
@@ -29,8 +26,8 @@ macro_rules! element {
         impl Element for $type {
             const DESCR: &'static str = $descr;
 
-            fn write_to(self, to: &mut dyn Write) -> io::Result<()> {
-                to.write_all(&self.to_le_bytes())
+            fn append_to(self, bytes: &mut Vec<u8>) {
+                bytes.extend(self.to_le_bytes());
             }
         }
     )*};
@@ -54,8 +51,8 @@ impl sealed::Sealed for bool {}
 impl Element for bool {
     const DESCR: &'static str = "|b1";
 
-    fn write_to(self, to: &mut dyn Write) -> io::Result<()> {
-        to.write_all(&[self.into()])
+    fn append_to(self, bytes: &mut Vec<u8>) {
+        bytes.push(self.into());
     }
 }
 
@@ -64,9 +61,7 @@ impl Element for bool {
 /// # Errors
 /// When the file cannot be written; what stands in it then is not sound.
 pub fn write<T: Element, D: Dimension>(path: impl AsRef<Path>, array: ArrayView<'_, T, D>) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    to_writer(&mut file, array)?;
-    file.flush()
+    to_writer(File::create(path)?, array)
 }
 
 /// Writes an array in the `.npy` format: version 1.0, row-major, lowest byte first.
@@ -74,9 +69,19 @@ pub fn write<T: Element, D: Dimension>(path: impl AsRef<Path>, array: ArrayView<
 /// # Errors
 /// When it cannot be written.
 pub fn to_writer<T: Element, D: Dimension>(mut to: impl Write, array: ArrayView<'_, T, D>) -> io::Result<()> {
-    to.write_all(&header::<T>(array.shape()))?;
-    array.iter().try_for_each(|element| element.write_to(&mut to))
+    let mut bytes = header::<T>(array.shape());
+    for element in &array {
+        element.append_to(&mut bytes);
+        if bytes.len() >= PIECE {
+            to.write_all(&bytes)?;
+            bytes.clear();
+        }
+    }
+    to.write_all(&bytes)
 }
+
+/// Bytes that are written at once.
+const PIECE: usize = 1 << 16;
 
 /// The header, filled with spaces to a multiple of 64 bytes.
 fn header<T: Element>(shape: &[usize]) -> Vec<u8> {
