@@ -13,8 +13,8 @@ use nn_monitor::{Metric, Sink};
 /// `log.jsonl`, everything; and if that is asked for the event files of TensorBoard. A run that is resumed goes on in
 /// these files.
 ///
-/// What costs time (norms of gradients, percentiles of activations) is sampled: so rarely that it takes about one
-/// hundredth of the time of training, and at the end of each epoch.
+/// What costs time (norms of gradients, percentiles of activations) is sampled: so often that it takes about one
+/// hundredth of the time of training, but at least some twenty times in a run.
 ///
 /// | setting | default |
 /// |---|---|

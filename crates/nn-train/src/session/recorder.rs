@@ -17,6 +17,8 @@ use crate::{EpochRecord, Monitor};
 const BUDGET: f64 = 0.01;
 /// About as many points has a curve over the steps of a run.
 const POINTS: u64 = 1000;
+/// Of so many points one has the norm of the gradient, whatever that costs.
+const NORMS: u64 = 8;
 
 /// The sinks of a run, and the time that they have taken.
 pub(super) struct Recorder {
@@ -110,7 +112,7 @@ impl Recorder {
         if let Some(momentum) = record.momentum {
             self.scalar(at, "momentum", momentum)?;
         }
-        if self.has_time() {
+        if self.has_time() || record.step.is_multiple_of(NORMS * self.every) {
             let norm = self.timed(|| global_norm(record.gradient));
             self.scalar(at, "gradient_norm", norm)?;
         }
@@ -193,6 +195,6 @@ fn scalars(record: &EpochRecord) -> Vec<(String, f64)> {
         all.extend(validation.accuracy.map(|accuracy| ("validation/accuracy".to_owned(), accuracy)));
     }
     all.extend(record.metrics.iter().map(|(name, value)| (format!("validation/{name}"), *value)));
-    all.push(("seconds".to_owned(), record.duration.as_secs_f64()));
+    all.push(("seconds_per_epoch".to_owned(), record.duration.as_secs_f64()));
     all
 }

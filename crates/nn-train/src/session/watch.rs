@@ -14,6 +14,8 @@ use crate::{Control, EpochRecord, TrainError};
 
 /// The samples shown in a report.
 const WORST: usize = 24;
+/// About as many times the distributions of weights, gradients and activations are looked at, whatever that costs.
+const DISTRIBUTIONS: u64 = 20;
 /// Samples of which activations are looked at.
 const PROBE: usize = 64;
 /// The most numbers that a histogram is made of.
@@ -58,7 +60,7 @@ impl<F: Real> Session<'_, F> {
             columns
                 .extend(self.trainer.metrics.iter().map(|make| format!("validation/{}", (make.0)().name())));
         }
-        columns.push("seconds".to_owned());
+        columns.push("seconds_per_epoch".to_owned());
         columns
     }
 
@@ -109,6 +111,10 @@ impl<F: Real> Session<'_, F> {
         let steps = self.position.step;
         let Some(recorder) = &mut self.recorder else { return Ok(()) };
         recorder.epoch(steps, record)?;
+        let every = (self.trainer.epochs / DISTRIBUTIONS).max(1);
+        if !recorder.has_time() && !record.epoch.is_multiple_of(every) {
+            return Ok(());
+        }
         for (quantity, arena) in
             [(Quantity::Weight, self.network.params()), (Quantity::Gradient, &self.gradient)]
         {
