@@ -161,6 +161,17 @@ impl<F: Real> Graph<F> {
         self.push(Source::Constant(Arc::new(value)), shape, String::new())
     }
 
+    /// The arithmetic of a forward pass of all that has been recorded so far, roughly: additions, multiplications and
+    /// other functions.
+    pub fn flops(&self) -> u64 {
+        let of_node = |node: &Node<F>| match &node.source {
+            Source::Op(Applied { kind: Kind::Reshape | Kind::Transpose(_), .. }) => 0,
+            Source::Op(applied) => applied.outline.flops,
+            Source::Placeholder | Source::Param(_) | Source::Constant(_) => 0,
+        };
+        self.recording.borrow().nodes.iter().map(of_node).sum()
+    }
+
     /// A parameter that has been declared, by its full name, for example to put a penalty on it.
     pub fn find_param(&self, name: &str) -> Option<Var<'_, F>> {
         let recording = self.recording.borrow();

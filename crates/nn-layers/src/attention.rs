@@ -6,7 +6,8 @@ use nn_init::{FanInUniform, Xavier, Zeros};
 use nn_ops::AttentionWeights;
 use nn_regularize::Dropout;
 
-use crate::{Module, Scope};
+use crate::registry::{Built, built};
+use crate::{Description, Module, Scope, Settings, Undescribed};
 
 /// Attention of several heads: each query takes the values of the keys that resemble it.
 ///
@@ -77,6 +78,17 @@ impl MultiHeadAttention {
     /// When it is outside that range.
     pub fn dropout(self, probability: f64) -> Result<Self, RangeError> {
         Ok(MultiHeadAttention { dropout: Some(Dropout::new(probability)?), ..self })
+    }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>) -> Built<F> {
+        let layer = MultiHeadAttention::new(settings.size("heads")?)
+            .causal(settings.flag("causal")?)
+            .bias(settings.flag("bias")?);
+        if !settings.has("dropout") {
+            return built(layer);
+        }
+        let layer = layer.dropout(settings.number("dropout")?);
+        built(settings.in_range(layer.map_err(|error| RangeError { field: "dropout", ..error }))?)
     }
 
     /// Records attention of queries to keys and their values, `[batch, queries, E]`, `[batch, keys, …]` and
@@ -173,5 +185,13 @@ impl MultiHeadAttention {
 impl<F: Real> Module<F> for MultiHeadAttention {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         self.attend(scope, [input; 3], None).output
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let description = Description::new("MultiHeadAttention")
+            .with("heads", self.heads)
+            .with("causal", self.causal)
+            .with("bias", self.has_bias);
+        Ok(description.with_some("dropout", self.dropout.map(|dropout| dropout.rate())))
     }
 }

@@ -8,7 +8,11 @@ use nn_init::Initializer;
 use nn_ops::PerAxis;
 
 use crate::conv_parameters::Parameters;
-use crate::{Module, Scope, WeightTransform};
+use crate::registry::{Built, built};
+use crate::{Description, Module, Scope, Settings, Undescribed, WeightTransform};
+
+/// What stands in a description in place of a padding that makes the output as long as the input.
+const SAME: &str = "same";
 
 /// Convolution over `D` = 1 or 2 axes: `y[o] = b[o] + Σ_c w[o, c] ⋆ x[c]`.
 ///
@@ -112,6 +116,22 @@ impl<const D: usize> Conv<D> {
     pub fn weight_transform(mut self, transform: impl Into<WeightTransform>) -> Self {
         self.parameters.weight_transform = Some(transform.into());
         self
+    }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>) -> Built<F>
+    where
+        nn_ops::Conv<D>: Op<F>,
+    {
+        let layer = Self::new(settings.size("out")?, settings.per_axis::<D>("kernel")?)
+            .stride(settings.per_axis::<D>("stride")?)
+            .dilation(settings.per_axis::<D>("dilation")?)
+            .groups(settings.size("groups")?);
+        let layer = match settings.text("padding") {
+            Ok(SAME) => layer.same_padding(),
+            Ok(_) => return Err(settings.wrong("padding", "a list of whole numbers or \"same\"")),
+            Err(_) => layer.padding(settings.per_axis::<D>("padding")?),
+        };
+        built(Conv { parameters: Parameters::build(settings)?, ..layer })
     }
 
     fn operation(&self) -> nn_ops::Conv<D> {
@@ -224,6 +244,19 @@ impl<const D: usize> ConvTranspose<D> {
         self.parameters.weight_transform = Some(transform.into());
         self
     }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>) -> Built<F>
+    where
+        nn_ops::ConvTranspose<D>: Op<F>,
+    {
+        let layer = Self::new(settings.size("out")?, settings.per_axis::<D>("kernel")?)
+            .stride(settings.per_axis::<D>("stride")?)
+            .padding(settings.per_axis::<D>("padding")?)
+            .output_padding(settings.per_axis::<D>("output_padding")?)
+            .dilation(settings.per_axis::<D>("dilation")?)
+            .groups(settings.size("groups")?);
+        built(ConvTranspose { parameters: Parameters::build(settings)?, ..layer })
+    }
 }
 
 /// The channels of an input `[batch, channels, …]` that fall into each group.
@@ -265,6 +298,18 @@ where
         let shape = [&[self.out, from], &self.kernel[..]].concat();
         self.parameters.record(layer, scope, self.operation(), input, (&shape, self.out))
     }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let layer = Description::new(if D == 1 { "Conv1d" } else { "Conv2d" })
+            .with("out", self.out)
+            .with("kernel", self.kernel)
+            .with("stride", self.stride);
+        let layer = match self.is_same {
+            true => layer.with("padding", SAME),
+            false => layer.with("padding", self.padding.map(|[before, _]| before)),
+        };
+        Ok(self.parameters.describe(layer.with("dilation", self.dilation).with("groups", self.groups)))
+    }
 }
 
 impl<F: Real, const D: usize> Module<F> for ConvTranspose<D>
@@ -280,5 +325,18 @@ where
         };
         let shape = [&[channels, self.out / groups], &self.kernel[..]].concat();
         self.parameters.record(layer, scope, self.operation, input, (&shape, self.out))
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let nn_ops::ConvTranspose { stride, padding, output_padding, dilation, groups, .. } = self.operation;
+        let layer = Description::new(if D == 1 { "ConvTranspose1d" } else { "ConvTranspose2d" })
+            .with("out", self.out)
+            .with("kernel", self.kernel)
+            .with("stride", stride)
+            .with("padding", padding)
+            .with("output_padding", output_padding)
+            .with("dilation", dilation)
+            .with("groups", groups);
+        Ok(self.parameters.describe(layer))
     }
 }

@@ -6,7 +6,7 @@ use nn_core::{Op, Real, Role};
 use nn_graph::Var;
 use nn_init::{FanInUniform, Initializer};
 
-use crate::{Scope, WeightTransform};
+use crate::{Description, DescriptionError, Scope, Settings, WeightTransform};
 
 /// How the parameters of a convolution are made, and what happens to the weight.
 #[derive(Clone, Debug)]
@@ -26,6 +26,17 @@ impl Default for Parameters {
 }
 
 impl Parameters {
+    /// Adds the settings to the description of a layer.
+    pub(crate) fn describe(&self, layer: Description) -> Description {
+        let layer = layer.with("bias", self.has_bias);
+        layer.with_some(WeightTransform::SETTING, self.weight_transform.map(WeightTransform::describe))
+    }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>) -> Result<Self, DescriptionError> {
+        let weight_transform = WeightTransform::of(settings)?;
+        Ok(Parameters { has_bias: settings.flag("bias")?, weight_transform, ..Parameters::default() })
+    }
+
     /// Declares weight and bias, and records the operation with them.
     pub(crate) fn record<'g, F: Real>(
         &self,

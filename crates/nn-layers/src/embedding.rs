@@ -7,7 +7,8 @@ use nn_graph::Var;
 use nn_init::{Initializer, Normal};
 use nn_ops::EmbeddingLookup;
 
-use crate::{Module, Scope};
+use crate::registry::{Built, built};
+use crate::{Description, Module, Scope, Settings, Undescribed};
 
 /// A trained vector for each of `count` numbered things: y = weight(number).
 ///
@@ -56,6 +57,12 @@ impl Embedding {
     pub fn weight_init(self, initializer: impl Initializer + 'static) -> Self {
         Embedding { weight_init: Arc::new(initializer), ..self }
     }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>) -> Built<F> {
+        let layer = Embedding::new(settings.size("count")?, settings.size("width")?);
+        let padding_idx = settings.has("padding_idx").then(|| settings.size("padding_idx")).transpose()?;
+        built(Embedding { padding_idx, ..layer })
+    }
 }
 
 impl<F: Real> Module<F> for Embedding {
@@ -73,6 +80,11 @@ impl<F: Real> Module<F> for Embedding {
         let weight_init = WithoutRow { row: padding_idx, rest: Arc::clone(&self.weight_init) };
         let weight = scope.param("weight", &[count, width], Role::Weight, weight_init);
         scope.graph().apply(EmbeddingLookup { padding_idx }, &[weight, input])
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let description = Description::new("Embedding").with("count", self.count).with("width", self.width);
+        Ok(description.with_some("padding_idx", self.padding_idx))
     }
 }
 

@@ -3,7 +3,7 @@
 use nn_core::Real;
 use nn_graph::Var;
 
-use crate::{Module, Scope};
+use crate::{Description, Module, Scope, Undescribed};
 
 /// Makes one row of each sample: `[batch, …]` becomes `[batch, features]`.
 ///
@@ -20,5 +20,9 @@ impl<F: Real> Module<F> for Flatten {
             }
             None => scope.graph().complain("flatten: expected an input with a batch axis, got a scalar"),
         }
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(Description::new("Flatten"))
     }
 }

@@ -6,7 +6,8 @@ use nn_core::{Real, Role};
 use nn_graph::Var;
 use nn_init::{FanInUniform, Initializer};
 
-use crate::{Module, Scope, WeightTransform};
+use crate::registry::{Built, built};
+use crate::{Description, Module, Scope, Settings, Undescribed, WeightTransform};
 
 /// y = x·Wᵀ + b.
 ///
@@ -66,6 +67,11 @@ impl Linear {
     pub fn weight_transform(self, transform: impl Into<WeightTransform>) -> Self {
         Linear { weight_transform: Some(transform.into()), ..self }
     }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>) -> Built<F> {
+        let layer = Linear::new(settings.size("out")?).bias(settings.flag("bias")?);
+        built(Linear { weight_transform: WeightTransform::of(settings)?, ..layer })
+    }
 }
 
 impl<F: Real> Module<F> for Linear {
@@ -87,5 +93,11 @@ impl<F: Real> Module<F> for Linear {
         let bias = self.has_bias.then(|| scope.param("bias", &[self.out], Role::Bias, bias_init));
         let weight = self.weight_transform.map_or(weight, |transform| transform.record(scope, weight));
         input.linear(weight, bias)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let description = Description::new("Linear").with("out", self.out).with("bias", self.has_bias);
+        Ok(description
+            .with_some(WeightTransform::SETTING, self.weight_transform.map(WeightTransform::describe)))
     }
 }

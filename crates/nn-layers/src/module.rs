@@ -8,6 +8,9 @@ use nn_graph::{Graph, Var};
 use nn_init::Initializer;
 use nn_norm::Statistics;
 
+use crate::summary::Trace;
+use crate::{Description, Undescribed};
+
 /// A part of a network: it declares its parameters and records its operations.
 ///
 /// It is recorded anew for each batch size and mode, and must declare the same parameters each time.
@@ -36,6 +39,28 @@ pub trait Module<F: Real>: Debug + Send + Sync {
     ///
     /// Complaints go to [`Graph::complain`]; the graph's plan is then an error.
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F>;
+
+    /// The module as data, of which [`build`](crate::build) makes it again: what a file of a model holds beside the
+    /// parameters.
+    ///
+    /// All modules of this crate have it but [`Scheduled`](crate::Scheduled), whose rate is a function. For a module of
+    /// one's own see [`Registry`](crate::Registry).
+    ///
+    /// # Errors
+    /// When the module, unless it implements this, or a module inside of it has no description.
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Err(Undescribed::new::<Self>())
+    }
+}
+
+impl<F: Real, M: Module<F> + ?Sized> Module<F> for Box<M> {
+    fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
+        (**self).record(scope, input)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        (**self).describe()
+    }
 }
 
 /// Where a module records: the graph, the path, and the initialisers of the parameters declared so far.
@@ -44,18 +69,35 @@ pub struct Scope<'g, F: Real> {
     graph: &'g Graph<F>,
     initializers: RefCell<Vec<Box<dyn Initializer>>>,
     gathers: Option<Statistics>,
+    /// The layers recorded so far, where a summary is wanted.
+    trace: Option<RefCell<Trace>>,
+    /// The outputs of the layers recorded so far, by path and kind, where they are wanted.
+    outputs: Option<RefCell<Outputs<'g, F>>>,
 }
+
+/// Outputs of layers, by path and kind.
+type Outputs<'g, F> = Vec<(String, Var<'g, F>)>;
 
 impl<'g, F: Real> Scope<'g, F> {
     /// A scope at the top of a graph.
     pub fn new(graph: &'g Graph<F>) -> Self {
-        Scope { graph, initializers: RefCell::default(), gathers: None }
+        Scope { graph, initializers: RefCell::default(), gathers: None, trace: None, outputs: None }
     }
 
     /// A scope for a pass over the training set that only gathers running statistics, in this way instead of that of
     /// each norm.
     pub fn gathering(graph: &'g Graph<F>, statistics: Statistics) -> Self {
         Scope { gathers: Some(statistics), ..Scope::new(graph) }
+    }
+
+    /// A scope that keeps count of the layers.
+    pub(crate) fn tracing(graph: &'g Graph<F>) -> Self {
+        Scope { trace: Some(RefCell::default()), ..Scope::new(graph) }
+    }
+
+    /// A scope that keeps the outputs of the layers.
+    pub(crate) fn watching(graph: &'g Graph<F>) -> Self {
+        Scope { outputs: Some(RefCell::default()), ..Scope::new(graph) }
     }
 
     /// How running statistics are gathered, where the scope says so.
@@ -91,7 +133,47 @@ impl<'g, F: Real> Scope<'g, F> {
 
     /// Records a module under `name`.
     pub fn submodule(&self, name: &str, module: &dyn Module<F>, input: Var<'g, F>) -> Var<'g, F> {
-        self.graph.scope(name, || module.record(self, input))
+        self.graph.scope(name, || self.record(module, input))
+    }
+
+    /// Records a module at the path of this scope.
+    pub(crate) fn record(&self, module: &dyn Module<F>, input: Var<'g, F>) -> Var<'g, F> {
+        if let Some(outputs) = &self.outputs {
+            return self.record_watched(outputs, module, input);
+        }
+        let Some(trace) = &self.trace else {
+            return module.record(self, input);
+        };
+        let row = trace.borrow_mut().begin(self.graph, module);
+        let output = module.record(self, input);
+        trace.borrow_mut().end(row, self.graph, &output.shape());
+        output
+    }
+
+    /// Records a module and keeps its output, unless modules inside of it keep theirs.
+    fn record_watched(
+        &self,
+        outputs: &RefCell<Outputs<'g, F>>,
+        module: &dyn Module<F>,
+        input: Var<'g, F>,
+    ) -> Var<'g, F> {
+        let before = outputs.borrow().len();
+        let output = module.record(self, input);
+        if outputs.borrow().len() == before {
+            let name = format!("{} {}", self.graph.path(), crate::summary::kind_of(module));
+            outputs.borrow_mut().push((name.trim().to_owned(), output));
+        }
+        output
+    }
+
+    /// The outputs that were kept.
+    pub(crate) fn into_outputs(self) -> Outputs<'g, F> {
+        self.outputs.map(RefCell::into_inner).unwrap_or_default()
+    }
+
+    /// What was counted.
+    pub(crate) fn into_trace(self) -> Option<Trace> {
+        self.trace.map(RefCell::into_inner)
     }
 
     /// The initialisers of the parameters, in the order of the layout.

@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use ndarray::{ArrayD, Axis, IxDyn};
-use nn_core::{Arena, Mode, Real, Step, Streams, View};
+use nn_core::{Arena, Mode, ParamLayout, ParamSpec, Real, Step, Streams, View};
 use nn_graph::{Graph, Plan, Plans, RecordError, RunError, Var};
-use nn_init::InitializerExt;
+use nn_init::{Initializer, InitializerExt};
 
-use crate::{Module, Scope};
+use crate::summary::summarize;
+use crate::{ModelSummary, Module, Scope};
 
 /// A module, the shape of its input, and its parameters.
 ///
@@ -47,23 +48,68 @@ impl<F: Real> Network<F> {
         input_shape: &[usize],
         seed: u64,
     ) -> Result<Self, RecordError> {
-        let graph = Graph::for_mode(Mode::Train);
-        let scope = Scope::new(&graph);
-        // Two samples, since one has no variance.
-        let output = module.record(&scope, graph.placeholder(INPUT, &batched(2, input_shape)));
-        graph.first_error()?;
-        let mut params = Arena::zeros(Arc::new(graph.layout()));
-        for (i, initializer) in scope.into_initializers().iter().enumerate() {
+        let Recorded { layout, initializers, output_shape } = Recorded::of(&module, input_shape)?;
+        let mut params = Arena::zeros(Arc::new(layout));
+        for (i, initializer) in initializers.iter().enumerate() {
             let name = params.layout().params()[i].name.clone();
             initializer.fill(&mut params.view_mut(i), &Streams::new(seed), &name);
         }
-        Ok(Network {
-            module: Arc::new(module),
-            input_shape: input_shape.to_vec(),
-            output_shape: output.shape().split_first().map_or_else(Vec::new, |(_, rest)| rest.to_vec()),
-            params,
-            plans: Plans::new(),
-        })
+        let (module, input_shape) = (Arc::new(module), input_shape.to_vec());
+        Ok(Network { module, input_shape, output_shape, params, plans: Plans::new() })
+    }
+
+    /// A network with parameters that exist already, such as those of a file; none are drawn.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use nn_core::Arena;
+    /// use nn_layers::{Linear, Module, Network, build};
+    ///
+    /// let network = Network::<f32>::new(Linear::new(2), &[3], 1)?;
+    /// let (description, values) = (network.module().describe()?, network.params().as_slice());
+    ///
+    /// let module = build::<f32>(&description)?;
+    /// let mut params = Arena::zeros(Arc::new(Network::<f32>::layout_of(&module, &[3])?));
+    /// params.as_mut_slice().copy_from_slice(values);
+    /// let same = Network::with_params(module, &[3], params)?;
+    /// assert_eq!(same.params(), network.params());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When shapes do not fit, or the parameters are not those of the module, by name, shape, role and order.
+    pub fn with_params(
+        module: impl Module<F> + 'static,
+        input_shape: &[usize],
+        params: Arena<F>,
+    ) -> Result<Self, RecordError> {
+        let Recorded { layout, output_shape, .. } = Recorded::of(&module, input_shape)?;
+        check_layout(&layout, params.layout())?;
+        let (module, input_shape) = (Arc::new(module), input_shape.to_vec());
+        Ok(Network { module, input_shape, output_shape, params, plans: Plans::new() })
+    }
+
+    /// The names, shapes and roles of the parameters that a module has with this input; nothing of their size is
+    /// allocated.
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn layout_of(module: &dyn Module<F>, input_shape: &[usize]) -> Result<ParamLayout, RecordError> {
+        Ok(Recorded::of(module, input_shape)?.layout)
+    }
+
+    /// The layers with their shapes, parameters and arithmetic, to be printed or put into a report.
+    ///
+    /// # Errors
+    /// When the module cannot be recorded for one sample in evaluation.
+    pub fn summary(&self) -> Result<ModelSummary, RecordError> {
+        summarize(self.module.as_ref(), &self.input_shape)
+    }
+
+    /// The module.
+    pub fn module(&self) -> &dyn Module<F> {
+        self.module.as_ref()
     }
 
     /// The parameters.
@@ -91,16 +137,35 @@ impl<F: Real> Network<F> {
         self.module.record(&Scope::new(graph), input)
     }
 
+    /// The number of samples of inputs that suit.
+    fn samples(&self, inputs: &View<'_, F>) -> Result<usize, RunError> {
+        let samples = inputs.shape().first().copied().unwrap_or(0);
+        if inputs.shape().get(1..) == Some(&self.input_shape[..]) {
+            return Ok(samples);
+        }
+        let (expected, got) = (batched(samples, &self.input_shape), inputs.shape().to_vec());
+        Err(RunError::InputShape { name: INPUT.to_owned(), expected, got })
+    }
+
+    /// The outputs of every layer for a batch of inputs `[samples, …]`, in evaluation mode, each with the path and the
+    /// kind of the layer: to look at activations. A plan is recorded for each call.
+    ///
+    /// # Errors
+    /// When the shape of a sample is not the network's.
+    pub fn layer_outputs(&self, inputs: &View<'_, F>) -> Result<Vec<(String, ArrayD<F>)>, PredictError> {
+        let samples = self.samples(inputs)?;
+        let (mut plan, names) = plan_of_layers(self.module.as_ref(), &self.input_shape, samples)?;
+        plan.forward_on(&[(INPUT, inputs.view())], &self.params, &Step::default())?;
+        let output = |(i, name)| (name, plan.output(i).to_owned());
+        Ok(names.into_iter().enumerate().map(output).collect())
+    }
+
     /// The outputs for a batch of inputs `[samples, …]`, in evaluation mode.
     ///
     /// # Errors
     /// When the shape of a sample is not the network's.
     pub fn predict(&mut self, inputs: &View<'_, F>) -> Result<ArrayD<F>, PredictError> {
-        let samples = inputs.shape().first().copied().unwrap_or(0);
-        if inputs.shape().get(1..) != Some(&self.input_shape[..]) {
-            let (expected, got) = (batched(samples, &self.input_shape), inputs.shape().to_vec());
-            return Err(RunError::InputShape { name: INPUT.to_owned(), expected, got }.into());
-        }
+        let samples = self.samples(inputs)?;
         let mut outputs = ArrayD::from_elem(IxDyn(&batched(samples, &self.output_shape)), F::zero());
         for start in (0..samples).step_by(PREDICT_BATCH) {
             let range = start..samples.min(start + PREDICT_BATCH);
@@ -114,6 +179,52 @@ impl<F: Real> Network<F> {
         }
         Ok(outputs)
     }
+}
+
+/// What is learnt of a module by recording it.
+struct Recorded {
+    layout: ParamLayout,
+    initializers: Vec<Box<dyn Initializer>>,
+    output_shape: Vec<usize>,
+}
+
+impl Recorded {
+    fn of<F: Real>(module: &dyn Module<F>, input_shape: &[usize]) -> Result<Self, RecordError> {
+        let graph = Graph::for_mode(Mode::Train);
+        let scope = Scope::new(&graph);
+        // Two samples, since one has no variance.
+        let output = module.record(&scope, graph.placeholder(INPUT, &batched(2, input_shape)));
+        graph.first_error()?;
+        let output_shape = output.shape().get(1..).unwrap_or_default().to_vec();
+        Ok(Recorded { layout: graph.layout(), initializers: scope.into_initializers(), output_shape })
+    }
+}
+
+/// Checks that parameters are those of a module, and names the first that is not.
+fn check_layout(expected: &ParamLayout, got: &ParamLayout) -> Result<(), RecordError> {
+    let (expected, got) = (expected.params(), got.params());
+    let Some(i) = (0..expected.len().max(got.len())).find(|&i| expected.get(i) != got.get(i)) else {
+        return Ok(());
+    };
+    let show = |spec: Option<&ParamSpec>| match spec {
+        Some(ParamSpec { name, shape, role, .. }) => format!("`{name}` {shape:?} ({role:?})"),
+        None => "none".to_owned(),
+    };
+    let message = format!("expected as parameter {i} {}, got {}", show(expected.get(i)), show(got.get(i)));
+    Err(RecordError::Module { path: String::new(), message })
+}
+
+/// A plan whose outputs are those of all layers, and their names.
+fn plan_of_layers<F: Real>(
+    module: &dyn Module<F>,
+    shape: &[usize],
+    batch: usize,
+) -> Result<(Plan<F>, Vec<String>), RecordError> {
+    let graph = Graph::for_mode(Mode::Eval);
+    let scope = Scope::watching(&graph);
+    scope.record(module, graph.placeholder(INPUT, &batched(batch, shape)));
+    let (names, outputs): (_, Vec<_>) = scope.into_outputs().into_iter().unzip();
+    Ok((graph.forward_plan(&outputs)?, names))
 }
 
 fn prediction_plan<F: Real>(

@@ -7,16 +7,26 @@ use nn_norm::{
     BatchNorm, BatchRenorm, GroupNorm, InstanceNorm, LayerNorm, LocalResponseNorm, RmsNorm, Statistics,
 };
 
-use crate::{Module, Scope};
+use crate::registry::{Built, built};
+use crate::{Description, DescriptionError, Module, Scope, Settings, Undescribed};
 
 const SCALE: &str = "weight";
 const SHIFT: &str = "bias";
+
+/// How running statistics are gathered, in a description.
+const EXPONENTIAL: &str = "exponential";
+const AVERAGE: &str = "average";
+const POOLED: &str = "pooled";
 
 /// Parameters `weight`, `bias`, `running_mean`, `running_var` `[C]` and `num_batches_tracked` `[]`.
 impl<F: Real> Module<F> for BatchNorm {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         let checked = Self::check_batch(&input.shape(), scope.mode());
         by_batch(*self, Self::statistics, checked, scope, input)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(describe_batch(Description::new("BatchNorm"), self.get_epsilon(), self.get_statistics()))
     }
 }
 
@@ -26,6 +36,74 @@ impl<F: Real> Module<F> for BatchRenorm {
         let checked = Self::check_batch(&input.shape(), scope.mode());
         by_batch(*self, Self::statistics, checked, scope, input)
     }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let [r_max, d_max] = self.get_limits();
+        let norm = Description::new("BatchRenorm").with("r_max", r_max).with("d_max", d_max);
+        Ok(describe_batch(norm, self.get_epsilon(), self.get_statistics()))
+    }
+}
+
+/// Adds what the norms over the batch have.
+fn describe_batch(norm: Description, epsilon: f64, statistics: Statistics) -> Description {
+    let norm = norm.with("epsilon", epsilon);
+    match statistics {
+        Statistics::Exponential { momentum, bias_corrected } => norm
+            .with("statistics", EXPONENTIAL)
+            .with("momentum", momentum)
+            .with("bias_corrected", bias_corrected),
+        Statistics::Average => norm.with("statistics", AVERAGE),
+        Statistics::Pooled => norm.with("statistics", POOLED),
+    }
+}
+
+fn statistics<F: Real>(settings: &Settings<'_, F>) -> Result<Statistics, DescriptionError> {
+    match settings.text("statistics")? {
+        EXPONENTIAL => {
+            let momentum = settings.number("momentum")?;
+            Ok(Statistics::Exponential { momentum, bias_corrected: settings.flag("bias_corrected")? })
+        }
+        AVERAGE => Ok(Statistics::Average),
+        POOLED => Ok(Statistics::Pooled),
+        _ => Err(settings.wrong("statistics", "\"exponential\", \"average\" or \"pooled\"")),
+    }
+}
+
+pub(crate) fn build_batch_norm<F: Real>(s: &Settings<'_, F>) -> Built<F> {
+    let norm = s.in_range(BatchNorm::new().epsilon(s.number("epsilon")?))?;
+    built(s.in_range(norm.statistics(statistics(s)?))?)
+}
+
+pub(crate) fn build_batch_renorm<F: Real>(s: &Settings<'_, F>) -> Built<F> {
+    let norm = s.in_range(BatchRenorm::new().limits(s.number("r_max")?, s.number("d_max")?))?;
+    let norm = s.in_range(norm.epsilon(s.number("epsilon")?))?;
+    built(s.in_range(norm.statistics(statistics(s)?))?)
+}
+
+pub(crate) fn build_layer_norm<F: Real>(s: &Settings<'_, F>) -> Built<F> {
+    let norm = s.in_range(LayerNorm::new().axes(s.size("axes")?))?;
+    built(s.in_range(norm.epsilon(s.number("epsilon")?))?)
+}
+
+pub(crate) fn build_rms_norm<F: Real>(s: &Settings<'_, F>) -> Built<F> {
+    let norm = s.in_range(RmsNorm::new().axes(s.size("axes")?))?;
+    built(if s.has("epsilon") { s.in_range(norm.epsilon(s.number("epsilon")?))? } else { norm })
+}
+
+pub(crate) fn build_group_norm<F: Real>(s: &Settings<'_, F>) -> Built<F> {
+    let norm = s.in_range(GroupNorm::new(s.size("groups")?))?.affine(s.flag("affine")?);
+    built(s.in_range(norm.epsilon(s.number("epsilon")?))?)
+}
+
+pub(crate) fn build_instance_norm<F: Real>(s: &Settings<'_, F>) -> Built<F> {
+    built(s.in_range(InstanceNorm::new().affine(s.flag("affine")?).epsilon(s.number("epsilon")?))?)
+}
+
+pub(crate) fn build_local_response_norm<F: Real>(s: &Settings<'_, F>) -> Built<F> {
+    let norm = s.in_range(LocalResponseNorm::new(s.size("size")?))?;
+    let norm = s.in_range(norm.alpha(s.number("alpha")?))?;
+    let norm = s.in_range(norm.beta(s.number("beta")?))?;
+    built(s.in_range(norm.k(s.number("k")?))?)
 }
 
 /// Records a norm over the batch, with running statistics.
@@ -60,6 +138,11 @@ impl<F: Real> Module<F> for LayerNorm {
         let [weight, bias] = affine(scope, &last(&input, self.normalized_axes()));
         scope.graph().apply(*self, &[input, weight, bias])
     }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let norm = Description::new("LayerNorm").with("axes", self.normalized_axes());
+        Ok(norm.with("epsilon", self.get_epsilon()))
+    }
 }
 
 /// Parameter `weight` of the shape of the last axes.
@@ -69,6 +152,11 @@ impl<F: Real> Module<F> for RmsNorm {
         let weight = scope.param(SCALE, &shape, Role::NormScale, Ones);
         scope.graph().apply(*self, &[input, weight])
     }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let norm = Description::new("RMSNorm").with("axes", self.normalized_axes());
+        Ok(norm.with_some("epsilon", self.get_epsilon()))
+    }
 }
 
 /// Parameters `weight` and `bias` `[C]`; none where it is not affine.
@@ -76,12 +164,22 @@ impl<F: Real> Module<F> for GroupNorm {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         by_case(*self, self.is_affine(), scope, input)
     }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let norm = Description::new("GroupNorm").with("groups", self.groups());
+        Ok(norm.with("epsilon", self.get_epsilon()).with("affine", self.is_affine()))
+    }
 }
 
 /// No parameters, as in PyTorch; where it is affine `weight` and `bias` `[C]`.
 impl<F: Real> Module<F> for InstanceNorm {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         by_case(*self, self.is_affine(), scope, input)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let norm = Description::new("InstanceNorm").with("epsilon", self.get_epsilon());
+        Ok(norm.with("affine", self.is_affine()))
     }
 }
 
@@ -106,6 +204,11 @@ fn by_case<'g, F: Real>(
 impl<F: Real> Module<F> for LocalResponseNorm {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         scope.graph().apply(*self, &[input])
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let norm = Description::new("LocalResponseNorm").with("size", self.size());
+        Ok(norm.with("alpha", self.get_alpha()).with("beta", self.get_beta()).with("k", self.get_k()))
     }
 }
 

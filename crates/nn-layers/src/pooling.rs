@@ -4,7 +4,8 @@ use nn_core::{Op, Real};
 use nn_graph::Var;
 use nn_ops::{AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, MaxPool};
 
-use crate::{Module, Scope};
+use crate::registry::{Built, built};
+use crate::{Description, Module, Scope, Settings, Undescribed};
 
 impl<F: Real, const D: usize> Module<F> for MaxPool<D>
 where
@@ -12,6 +13,13 @@ where
 {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         scope.graph().apply(*self, &[input])
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let kind = if D == 1 { "MaxPool1d" } else { "MaxPool2d" };
+        let pool = Description::new(kind).with("kernel", self.kernel).with("stride", self.stride);
+        let pool = pool.with("padding", self.padding).with("dilation", self.dilation);
+        Ok(pool.with("ceil_mode", self.ceil_mode))
     }
 }
 
@@ -22,6 +30,13 @@ where
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         scope.graph().apply(*self, &[input])
     }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let kind = if D == 1 { "AvgPool1d" } else { "AvgPool2d" };
+        let pool = Description::new(kind).with("kernel", self.kernel).with("stride", self.stride);
+        let pool = pool.with("padding", self.padding).with("ceil_mode", self.ceil_mode);
+        Ok(pool.with("count_include_pad", self.count_include_pad))
+    }
 }
 
 impl<F: Real, const D: usize> Module<F> for AdaptiveMaxPool<D>
@@ -30,6 +45,11 @@ where
 {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         scope.graph().apply(*self, &[input])
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let kind = if D == 1 { "AdaptiveMaxPool1d" } else { "AdaptiveMaxPool2d" };
+        Ok(Description::new(kind).with("outputs", self.outputs))
     }
 }
 
@@ -40,6 +60,33 @@ where
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         scope.graph().apply(*self, &[input])
     }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let kind = if D == 1 { "AdaptiveAvgPool1d" } else { "AdaptiveAvgPool2d" };
+        Ok(Description::new(kind).with("outputs", self.outputs))
+    }
+}
+
+pub(crate) fn build_max<F: Real, const D: usize>(settings: &Settings<'_, F>) -> Built<F>
+where
+    MaxPool<D>: Op<F>,
+{
+    let pool = MaxPool::<D>::new(settings.per_axis::<D>("kernel")?)
+        .stride(settings.per_axis::<D>("stride")?)
+        .padding(settings.per_axis::<D>("padding")?)
+        .dilation(settings.per_axis::<D>("dilation")?);
+    built(pool.ceil_mode(settings.flag("ceil_mode")?))
+}
+
+pub(crate) fn build_average<F: Real, const D: usize>(settings: &Settings<'_, F>) -> Built<F>
+where
+    AvgPool<D>: Op<F>,
+{
+    let pool = AvgPool::<D>::new(settings.per_axis::<D>("kernel")?)
+        .stride(settings.per_axis::<D>("stride")?)
+        .padding(settings.per_axis::<D>("padding")?)
+        .ceil_mode(settings.flag("ceil_mode")?);
+    built(pool.count_include_pad(settings.flag("count_include_pad")?))
 }
 
 /// The mean of each channel over all places: `[batch, channels, …]` becomes `[batch, channels]`.
@@ -66,11 +113,19 @@ impl<F: Real> Module<F> for GlobalAvgPool {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         globally("global_avg_pool", AdaptiveAvgPool::<1>::new(1), scope, input)
     }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(Description::new("GlobalAvgPool"))
+    }
 }
 
 impl<F: Real> Module<F> for GlobalMaxPool {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         globally("global_max_pool", AdaptiveMaxPool::<1>::new(1), scope, input)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(Description::new("GlobalMaxPool"))
     }
 }
 

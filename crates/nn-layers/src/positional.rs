@@ -7,7 +7,7 @@ use nn_core::{Real, Role};
 use nn_graph::Var;
 use nn_init::{Initializer, Normal};
 
-use crate::{Module, Scope};
+use crate::{Description, Module, Scope, Undescribed};
 
 /// y = x + p with p(t, 2i) = sin(t/10000^(2i/d)) and p(t, 2i + 1) = cos(t/10000^(2i/d)).
 ///
@@ -41,6 +41,10 @@ impl<F: Real> Module<F> for PositionalEncoding {
         let table =
             ArrayD::from_shape_fn(IxDyn(&[length, width]), |index| F::from_f64(encoding(index[0], index[1])));
         input + scope.graph().constant(table)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(Description::new("PositionalEncoding"))
     }
 }
 
@@ -93,6 +97,10 @@ impl<F: Real> Module<F> for PositionalEmbedding {
         }
         let weight = scope.param("weight", &[longest, width], Role::Weight, Arc::clone(&self.weight_init));
         input + weight.slice(0, 0, length)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(Description::new("PositionalEmbedding").with("longest", self.longest))
     }
 }
 

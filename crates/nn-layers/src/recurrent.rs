@@ -7,7 +7,8 @@ use nn_graph::Var;
 use nn_init::{Initializer, Uniform};
 use nn_ops::{Cell, States};
 
-use crate::{Module, Scope};
+use crate::registry::{Built, built};
+use crate::{Description, DescriptionError, Module, Scope, Settings, Undescribed};
 
 /// Recurrent layers over whole sequences: plain (tanh or ReLU), LSTM or GRU, in one or both directions, one on top of
 /// the other.
@@ -48,6 +49,9 @@ pub struct Recurrent {
     truncate: Option<NonZeroUsize>,
     forget_bias: Option<f64>,
 }
+
+/// The most layers that a description may ask for.
+const MOST_LAYERS: usize = 1000;
 
 /// What a [`Recurrent`] layer computed from given states: see [`Recurrent::record_with`].
 #[derive(Clone, Debug)]
@@ -143,6 +147,41 @@ impl Recurrent {
     pub fn forget_bias(self, bias: f64) -> Result<Self, RangeError> {
         check_range("Recurrent", "forget_bias", bias, "(-∞, ∞)", bias.is_finite())?;
         Ok(Recurrent { forget_bias: Some(bias), ..self })
+    }
+
+    /// The cell of kind `RNN`.
+    pub(crate) fn plain_cell<F: Real>(settings: &Settings<'_, F>) -> Result<Cell, DescriptionError> {
+        match settings.text("nonlinearity")? {
+            "tanh" => Ok(Cell::Tanh),
+            "relu" => Ok(Cell::Relu),
+            _ => Err(settings.wrong("nonlinearity", "\"tanh\" or \"relu\"")),
+        }
+    }
+
+    /// The cell of kind `LeakyRNN`.
+    pub(crate) fn leaky_cell<F: Real>(settings: &Settings<'_, F>) -> Result<Cell, DescriptionError> {
+        let leak = settings.number("leak")?;
+        settings.in_range(check_range("LeakyRNN", "leak", leak, "(0, 1]", leak > 0.0 && leak <= 1.0))?;
+        Ok(Cell::Leaky { leak })
+    }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>, cell: Cell) -> Built<F> {
+        let layers = settings.size("layers")?;
+        if layers > MOST_LAYERS {
+            return Err(settings.wrong("layers", &format!("a whole number from 1 to {MOST_LAYERS}")));
+        }
+        let layer = settings.in_range(Recurrent::of(cell, settings.size("hidden")?).layers(layers))?;
+        let truncate = settings.has("truncate").then(|| settings.size("truncate")).transpose()?;
+        let layer = match truncate {
+            Some(steps) => settings.in_range(layer.truncate(steps))?,
+            None => layer,
+        };
+        built(Recurrent {
+            is_bidirectional: settings.flag("bidirectional")?,
+            has_bias: settings.flag("bias")?,
+            gives_last: settings.flag("last")?,
+            ..layer
+        })
     }
 
     /// Numbers in the state of a sample in one layer and direction: `hidden`, of an LSTM twice that: h, then c.
@@ -316,6 +355,23 @@ struct Place {
 impl<F: Real> Module<F> for Recurrent {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         self.record_layers(scope, input, None, &[], false).output
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let description = match self.cell {
+            Cell::Tanh => Description::new("RNN").with("nonlinearity", "tanh"),
+            Cell::Relu => Description::new("RNN").with("nonlinearity", "relu"),
+            Cell::Leaky { leak } => Description::new("LeakyRNN").with("leak", leak),
+            Cell::Lstm => Description::new("LSTM"),
+            Cell::Gru => Description::new("GRU"),
+        };
+        let description = description
+            .with("hidden", self.hidden)
+            .with("layers", self.layers.get())
+            .with("bidirectional", self.is_bidirectional)
+            .with("bias", self.has_bias)
+            .with("last", self.gives_last);
+        Ok(description.with_some("truncate", self.truncate.map(NonZeroUsize::get)))
     }
 }
 

@@ -5,7 +5,8 @@ use nn_graph::Var;
 use nn_init::{EchoState, Uniform, Zeros};
 use nn_ops::{Cell, States};
 
-use crate::{Module, Scope};
+use crate::registry::{Built, built};
+use crate::{Description, Module, Scope, Settings, Undescribed};
 
 /// The fixed recurrent part of an echo-state network.
 ///
@@ -124,6 +125,12 @@ impl Reservoir {
     pub fn last(self) -> Self {
         Reservoir { gives_last: true, ..self }
     }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>) -> Built<F> {
+        let reservoir = Reservoir::new(settings.size("units")?).leak(settings.number("leak")?);
+        let reservoir = settings.in_range(reservoir)?.washout(settings.size("washout")?);
+        built(Reservoir { gives_last: settings.flag("last")?, ..reservoir })
+    }
 }
 
 fn check_scale(field: &'static str, scale: f64) -> Result<(), RangeError> {
@@ -160,5 +167,10 @@ impl<F: Real> Module<F> for Reservoir {
         let states =
             scope.graph().apply(nn_ops::Recurrent { output, ..nn_ops::Recurrent::new(cell) }, &inputs);
         if self.washout == 0 || self.gives_last { states } else { states.slice(1, self.washout, time) }
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let description = Description::new("Reservoir").with("units", self.units).with("leak", self.leak);
+        Ok(description.with("washout", self.washout).with("last", self.gives_last))
     }
 }

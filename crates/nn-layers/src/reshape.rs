@@ -3,7 +3,7 @@
 use nn_core::Real;
 use nn_graph::Var;
 
-use crate::{Module, Scope};
+use crate::{Description, Module, Scope, Undescribed};
 
 /// Gives each sample another shape with as many elements: `[batch, …]` becomes `[batch, shape…]`.
 ///
@@ -32,9 +32,10 @@ impl Reshape {
 impl<F: Real> Module<F> for Reshape {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         let from = input.shape();
-        let (elements, wanted) =
-            (from.iter().skip(1).product::<usize>(), self.shape.iter().product::<usize>());
-        if from.is_empty() || elements != wanted {
+        let elements = from.iter().skip(1).product::<usize>();
+        let wanted = self.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        if from.is_empty() || wanted != Some(elements) {
+            let wanted = wanted.map_or("more".to_owned(), |wanted| wanted.to_string());
             let message = format!(
                 "reshape: expected samples of {wanted} elements to make them {:?}, got an input of shape {from:?}",
                 self.shape
@@ -43,5 +44,9 @@ impl<F: Real> Module<F> for Reshape {
         }
         let shape: Vec<isize> = from[..1].iter().chain(&self.shape).map(|&n| n as isize).collect();
         input.reshape(&shape)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(Description::new("Reshape").with("shape", self.shape.clone()))
     }
 }

@@ -3,7 +3,7 @@
 use nn_core::Real;
 use nn_graph::Var;
 
-use crate::{Module, Scope};
+use crate::{Description, Module, Scope, Undescribed};
 
 /// y = x + f(x), where the branch f is any module whose output has the shape of its input.
 ///
@@ -46,5 +46,10 @@ impl<F: Real> Module<F> for Residual<F> {
             ));
         }
         input + branch
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let branch = self.branch.describe().map_err(|error| error.inside("Residual", "branch"))?;
+        Ok(Description::new("Residual").with("branch", branch))
     }
 }

@@ -3,7 +3,7 @@
 use nn_core::Real;
 use nn_graph::Var;
 
-use crate::{Module, Scope};
+use crate::{Description, Module, Scope, Undescribed};
 
 /// Modules applied one after another, named by their positions: `0.weight`, `0.bias`, `2.weight`, …
 ///
@@ -60,9 +60,23 @@ impl<F: Real> Sequential<F> {
     }
 }
 
+impl<F: Real> From<Vec<Box<dyn Module<F>>>> for Sequential<F> {
+    fn from(modules: Vec<Box<dyn Module<F>>>) -> Self {
+        Sequential { modules }
+    }
+}
+
 impl<F: Real> Module<F> for Sequential<F> {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
         let modules = self.modules.iter().enumerate();
         modules.fold(input, |x, (i, module)| scope.submodule(&i.to_string(), module.as_ref(), x))
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let mut modules = vec![];
+        for (i, module) in self.modules.iter().enumerate() {
+            modules.push(module.describe().map_err(|error| error.inside("Sequential", &i.to_string()))?);
+        }
+        Ok(Description::new("Sequential").with("modules", modules))
     }
 }

@@ -6,7 +6,8 @@ use nn_core::{Real, Role};
 use nn_graph::Var;
 use nn_init::{FanInUniform, Initializer};
 
-use crate::{Module, Scope};
+use crate::registry::{Built, built};
+use crate::{Description, Module, Scope, Settings, Undescribed};
 
 /// y = x·W + b, where Wᵀ is the weight of a layer recorded before: the decoder of an autoencoder with tied weights.
 ///
@@ -68,6 +69,11 @@ impl TiedLinear {
     pub fn bias_init(self, initializer: impl Initializer + 'static) -> Self {
         TiedLinear { bias_init: Some(Arc::new(initializer)), ..self }
     }
+
+    pub(crate) fn build<F: Real>(settings: &Settings<'_, F>) -> Built<F> {
+        let layer = TiedLinear::new(settings.text("weight")?);
+        built(layer.transposed(settings.flag("transposed")?).bias(settings.flag("bias")?))
+    }
 }
 
 impl<F: Real> Module<F> for TiedLinear {
@@ -99,5 +105,10 @@ impl<F: Real> Module<F> for TiedLinear {
         };
         let bias = self.has_bias.then(|| scope.param("bias", &[out], Role::Bias, bias_init));
         input.linear(weight, bias)
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        let description = Description::new("TiedLinear").with("weight", self.weight.as_str());
+        Ok(description.with("transposed", self.transposed).with("bias", self.has_bias))
     }
 }

@@ -6,7 +6,7 @@ use nn_init::Constant;
 use nn_norm::{SpectralNorm, WeightStandardization};
 use nn_regularize::DropConnect;
 
-use crate::Scope;
+use crate::{Description, DescriptionError, Scope, Settings};
 
 /// A function of the weight that a layer computes with in its place.
 ///
@@ -48,6 +48,43 @@ impl From<SpectralNorm> for WeightTransform {
 }
 
 impl WeightTransform {
+    /// The setting of a layer that holds it.
+    pub(crate) const SETTING: &str = "weight_transform";
+
+    pub(crate) fn describe(self) -> Description {
+        match self {
+            WeightTransform::DropConnect(drop) => Description::new("DropConnect").with("rate", drop.rate()),
+            WeightTransform::Standardization(standardization) => {
+                Description::new("WeightStandardization").with("epsilon", standardization.get_epsilon())
+            }
+            WeightTransform::SpectralNorm(norm) => Description::new("SpectralNorm")
+                .with("axis", norm.get_axis())
+                .with("iterations", norm.get_iterations())
+                .with("epsilon", norm.get_epsilon()),
+        }
+    }
+
+    /// That of a layer, if it has one.
+    pub(crate) fn of<F: Real>(layer: &Settings<'_, F>) -> Result<Option<Self>, DescriptionError> {
+        layer.has(Self::SETTING).then(|| layer.part(Self::SETTING, Self::build)).transpose()
+    }
+
+    fn build<F: Real>(settings: &Settings<'_, F>) -> Result<Self, DescriptionError> {
+        match settings.kind() {
+            "DropConnect" => Ok(settings.in_range(DropConnect::new(settings.number("rate")?))?.into()),
+            "WeightStandardization" => {
+                let norm = WeightStandardization::new().epsilon(settings.number("epsilon")?);
+                Ok(settings.in_range(norm)?.into())
+            }
+            "SpectralNorm" => {
+                let norm = SpectralNorm::new().axis(settings.size("axis")?);
+                let norm = settings.in_range(norm.iterations(settings.size("iterations")?))?;
+                Ok(settings.in_range(norm.epsilon(settings.number("epsilon")?))?.into())
+            }
+            _ => Err(settings.unknown_kind()),
+        }
+    }
+
     /// Records the transformed weight, whose first axis is that of the outputs.
     pub(crate) fn record<'g, F: Real>(self, scope: &Scope<'g, F>, weight: Var<'g, F>) -> Var<'g, F> {
         match self {
@@ -58,7 +95,8 @@ impl WeightTransform {
             }
             WeightTransform::SpectralNorm(norm) => {
                 let shape = weight.shape();
-                let (height, width) = (shape[0], shape[1..].iter().product::<usize>());
+                let height = shape.get(norm.get_axis()).copied().unwrap_or(0);
+                let width = shape.iter().product::<usize>().checked_div(height).unwrap_or(0);
                 let u = unit_vector(scope, "weight_u", height);
                 let v = unit_vector(scope, "weight_v", width);
                 scope.graph().apply(norm, &[weight, u, v])

@@ -6,7 +6,7 @@ use nn_graph::Graph;
 use nn_init::{Constant, Zeros};
 use nn_layers::{
     Activation, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Flatten, Linear, Module, Network,
-    Sequential,
+    Sequential, SpectralNorm,
 };
 
 fn shapes(module: impl Module<f64> + 'static, input: &[usize]) -> (Vec<Vec<usize>>, Vec<usize>) {
@@ -29,6 +29,13 @@ fn parameters_and_outputs_have_the_shapes_of_pytorch() {
     assert_eq!(shapes(up, &[4, 5, 6]), (vec![vec![4, 3, 3, 3], vec![6]], vec![6, 10, 11]));
     let dilated = shapes(ConvTranspose1d::new(2, 3).dilation(4), &[5, 6]);
     assert_eq!(dilated, (vec![vec![5, 2, 3], vec![2]], vec![2, 14]));
+}
+
+#[test]
+fn the_vectors_of_a_spectral_norm_are_as_long_as_its_axis_and_the_others() {
+    let transform = SpectralNorm::new().axis(1);
+    let module = ConvTranspose1d::new(6, 3).bias(false).weight_transform(transform);
+    assert_eq!(shapes(module, &[4, 5]), (vec![vec![4, 6, 3], vec![6], vec![12]], vec![6, 7]));
 }
 
 #[test]

@@ -75,6 +75,16 @@ impl BatchNorm {
         Ok(BatchNorm { batch: self.batch.statistics(statistics)? })
     }
 
+    /// ε.
+    pub fn get_epsilon(&self) -> f64 {
+        self.batch.epsilon
+    }
+
+    /// How running statistics are gathered.
+    pub fn get_statistics(&self) -> Statistics {
+        self.batch.statistics
+    }
+
     /// Refuses a batch of this shape in training when it has fewer than two values per channel.
     ///
     /// # Errors

@@ -89,6 +89,21 @@ impl BatchRenorm {
         Ok(BatchRenorm { batch: self.batch.statistics(statistics)? })
     }
 
+    /// The largest r and the largest d.
+    pub fn get_limits(&self) -> [f64; 2] {
+        self.batch.limits.unwrap_or([1.0, 0.0])
+    }
+
+    /// ε.
+    pub fn get_epsilon(&self) -> f64 {
+        self.batch.epsilon
+    }
+
+    /// How running statistics are gathered.
+    pub fn get_statistics(&self) -> Statistics {
+        self.batch.statistics
+    }
+
     /// Refuses a batch of this shape in training when it has fewer than two values per channel.
     ///
     /// # Errors

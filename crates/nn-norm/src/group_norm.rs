@@ -69,6 +69,16 @@ impl GroupNorm {
         Ok(GroupNorm { epsilon: check_epsilon("GroupNorm", epsilon)?, ..self })
     }
 
+    /// The number of groups.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// ε.
+    pub fn get_epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     /// With or without scale and shift, as a module.
     #[must_use]
     pub fn affine(self, affine: bool) -> Self {
@@ -161,6 +171,11 @@ impl InstanceNorm {
     /// When `epsilon` is negative, infinite or NaN.
     pub fn epsilon(self, epsilon: f64) -> Result<Self, RangeError> {
         Ok(InstanceNorm { epsilon: check_epsilon("InstanceNorm", epsilon)?, ..self })
+    }
+
+    /// ε.
+    pub fn get_epsilon(&self) -> f64 {
+        self.epsilon
     }
 
     /// With or without scale and shift, as a module.

@@ -78,6 +78,11 @@ impl LayerNorm {
         Ok(LayerNorm { epsilon: check_epsilon("LayerNorm", epsilon)?, ..self })
     }
 
+    /// ε.
+    pub fn get_epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     /// Normalises a plain array.
     ///
     /// # Errors

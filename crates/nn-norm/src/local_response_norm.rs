@@ -81,6 +81,26 @@ impl LocalResponseNorm {
         Ok(LocalResponseNorm { k: not_negative("k", k)?, ..self })
     }
 
+    /// The number of channels n that are summed over.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// α.
+    pub fn get_alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// β.
+    pub fn get_beta(&self) -> f64 {
+        self.beta
+    }
+
+    /// k.
+    pub fn get_k(&self) -> f64 {
+        self.k
+    }
+
     /// Normalises a plain array.
     ///
     /// # Errors

@@ -76,6 +76,11 @@ impl RmsNorm {
         Ok(RmsNorm { epsilon: Some(check_epsilon("RmsNorm", epsilon)?), ..self })
     }
 
+    /// ε, unless it is that of the scalar type.
+    pub fn get_epsilon(&self) -> Option<f64> {
+        self.epsilon
+    }
+
     /// Normalises a plain array.
     ///
     /// # Errors

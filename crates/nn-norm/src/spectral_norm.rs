@@ -99,6 +99,21 @@ impl SpectralNorm {
         Ok(SpectralNorm { epsilon, ..self })
     }
 
+    /// The axis of the outputs.
+    pub fn get_axis(&self) -> usize {
+        self.axis
+    }
+
+    /// The number of iterations per step.
+    pub fn get_iterations(&self) -> usize {
+        self.iterations
+    }
+
+    /// ε.
+    pub fn get_epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     /// Random vectors from the stream `spectral_norm`, improved by 15 iterations on this weight.
     ///
     /// # Errors

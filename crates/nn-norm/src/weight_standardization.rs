@@ -59,6 +59,11 @@ impl WeightStandardization {
         Ok(WeightStandardization { epsilon: check_epsilon("WeightStandardization", epsilon)? })
     }
 
+    /// ε.
+    pub fn get_epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     /// Standardises a plain array.
     ///
     /// # Errors

@@ -34,11 +34,16 @@ use crate::slices::sum;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvgPool<const D: usize> {
-    kernel: [usize; D],
-    stride: [usize; D],
-    padding: [usize; D],
-    ceil_mode: bool,
-    count_include_pad: bool,
+    /// The size of the windows.
+    pub kernel: [usize; D],
+    /// The distance from one window to the next.
+    pub stride: [usize; D],
+    /// Zeros that are thought to stand before and behind each axis.
+    pub padding: [usize; D],
+    /// Whether a last window may reach beyond the axis.
+    pub ceil_mode: bool,
+    /// Whether the zeros of the padding count in the mean.
+    pub count_include_pad: bool,
 }
 
 /// [`AvgPool`] over one axis.
@@ -98,7 +103,8 @@ impl<const D: usize> AvgPool<D> {
 /// Source: `torch.nn.AdaptiveAvgPool1d` and `AdaptiveAvgPool2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdaptiveAvgPool<const D: usize> {
-    outputs: [usize; D],
+    /// The number of windows along each axis.
+    pub outputs: [usize; D],
 }
 
 /// [`AdaptiveAvgPool`] over one axis.

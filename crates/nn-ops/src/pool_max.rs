@@ -35,11 +35,16 @@ use crate::simd::dispatch;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxPool<const D: usize> {
-    kernel: [usize; D],
-    stride: [usize; D],
-    padding: [usize; D],
-    dilation: [usize; D],
-    ceil_mode: bool,
+    /// The size of the windows.
+    pub kernel: [usize; D],
+    /// The distance from one window to the next.
+    pub stride: [usize; D],
+    /// Elements that are thought to stand before and behind each axis.
+    pub padding: [usize; D],
+    /// The distance between the elements of a window.
+    pub dilation: [usize; D],
+    /// Whether a last window may reach beyond the axis.
+    pub ceil_mode: bool,
 }
 
 /// [`MaxPool`] over one axis.
@@ -100,7 +105,8 @@ impl<const D: usize> MaxPool<D> {
 /// Source: `torch.nn.AdaptiveMaxPool1d` and `AdaptiveMaxPool2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdaptiveMaxPool<const D: usize> {
-    outputs: [usize; D],
+    /// The number of windows along each axis.
+    pub outputs: [usize; D],
 }
 
 /// [`AdaptiveMaxPool`] over one axis.

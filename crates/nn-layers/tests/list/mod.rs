@@ -4,11 +4,11 @@ use ndarray::{ArrayD, IxDyn};
 use nn_graph::Var;
 use nn_layers::{
     Activation, AdaptiveAvgPool, AdaptiveMaxPool, AlphaDropout, AvgPool, BatchNorm, BatchRenorm, Conv,
-    ConvTranspose, DropConnect, Dropout, Embedding, FeatureAlphaDropout, Flatten, GaussianDropout,
-    GaussianNoise, GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm, LayerNorm, Linear,
+    ConvTranspose, Description, DropConnect, Dropout, Embedding, FeatureAlphaDropout, Flatten,
+    GaussianDropout, GaussianNoise, GlobalAvgPool, GlobalMaxPool, GroupNorm, InstanceNorm, LayerNorm, Linear,
     LocalResponseNorm, MaxPool, Module, MultiHeadAttention, PositionalEmbedding, PositionalEncoding,
     Recurrent, Reservoir, Reshape, Residual, RmsNorm, Scheduled, Scope, Sequential, SpatialDropout,
-    SpectralNorm, StochasticDepth, TiedLinear, WeightStandardization,
+    SpectralNorm, StochasticDepth, TiedLinear, Undescribed, WeightStandardization,
 };
 
 const ATTENTION: [&str; 4] = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"];
@@ -19,14 +19,18 @@ const SPECTRAL: [&str; 4] = ["weight", "bias", "weight_u", "weight_v"];
 
 /// An embedding of numbers that do not change, times the input: its gradient is that of the table and the input.
 #[derive(Debug)]
-struct Numbered(Embedding);
+pub(crate) struct Numbered<M>(pub(crate) M);
 
-impl Module<f64> for Numbered {
+impl<M: Module<f64>> Module<f64> for Numbered<M> {
     fn record<'g>(&self, scope: &Scope<'g, f64>, input: Var<'g, f64>) -> Var<'g, f64> {
         let shape = input.shape();
         let number = |index: IxDyn| (index[0] * 3 + index[1] * 2) % 7;
         let numbers = ArrayD::from_shape_fn(IxDyn(&shape[..2]), |index| number(index) as f64);
         input * self.0.record(scope, scope.graph().constant(numbers))
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(Description::new("Numbered").with("module", self.0.describe()?))
     }
 }
 
@@ -35,12 +39,16 @@ pub(crate) type Member = (&'static str, Box<dyn Module<f64>>, &'static [&'static
 
 /// A module for images, which gets each position as a row of one column.
 #[derive(Debug)]
-struct OfImages<M>(M);
+pub(crate) struct OfImages<M>(pub(crate) M);
 
 impl<M: Module<f64>> Module<f64> for OfImages<M> {
     fn record<'g>(&self, scope: &Scope<'g, f64>, input: Var<'g, f64>) -> Var<'g, f64> {
         let shape = input.shape().into_iter().chain([1]);
         self.0.record(scope, input.reshape(&shape.map(|n| n as isize).collect::<Vec<_>>()))
+    }
+
+    fn describe(&self) -> Result<Description, Undescribed> {
+        Ok(Description::new("OfImages").with("module", self.0.describe()?))
     }
 }
 
