@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use nn_train::data::mnist;
+use nn_train::Monitor;
+use nn_train::core::RangeError;
+use nn_train::data::{Augment, Augmented, mnist};
 use nn_train::init::He;
 use nn_train::layers::{Conv2d, MaxPool2d, Reshape};
 use nn_train::prelude::*;
@@ -35,6 +37,18 @@ struct Args {
     /// Channels of each convolution
     #[arg(long, value_delimiter = ',', default_values_t = [8, 16])]
     channels: Vec<usize>,
+    /// Batch normalisation in each hidden layer of the perceptron
+    #[arg(long)]
+    batch_norm: bool,
+    /// Rate of dropout after each hidden layer
+    #[arg(long, default_value_t = 0.0)]
+    dropout: f64,
+    /// Shifts, turns, scales and bends the training images at random
+    #[arg(long)]
+    augment: bool,
+    /// Folder for a report of each training
+    #[arg(long)]
+    out: Option<PathBuf>,
     /// Highest learning rate
     #[arg(long, default_value_t = 4e-3)]
     rate: f64,
@@ -98,7 +112,7 @@ fn train_once(
     test: &Dataset<f32>,
 ) -> Result<(Duration, f64), Box<dyn Error>> {
     let began = Instant::now();
-    let mut network = Network::new(module(args), &[784], seed)?;
+    let mut network = Network::new(module(args)?, &[784], seed)?;
     println!("Training {} parameters from seed {seed}:", network.params().layout().count());
     let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new(args.rate)?)
         .schedule(OneCycle::new(args.rate, usize::try_from(args.epochs)?)?)
@@ -108,15 +122,32 @@ fn train_once(
     if let Some(threads) = args.threads {
         trainer = trainer.threads(threads);
     }
-    trainer.fit(&mut network, train, None)?;
+    if let Some(out) = &args.out {
+        trainer = trainer.monitor(Monitor::in_folder(out.join(seed.to_string())).images(&[28, 28]));
+    }
+    if args.augment {
+        let augment = Augment::new().shift(-2.0..=2.0, -2.0..=2.0)?.rotation(-12.0..=12.0)?;
+        let augment = augment.scale(0.9..=1.1)?.shear(-8.0..=8.0)?.elastic(34.0, 5.0)?;
+        // The scaled value of a black pixel.
+        let black = train.inputs().iter().copied().fold(f32::INFINITY, f32::min);
+        let augment = augment.fill(black.into())?;
+        let augmented = Augmented::with_shape(train, augment, Streams::new(seed), [1, 28, 28])?;
+        trainer.fit(&mut network, &augmented, Some(test))?;
+    } else {
+        trainer.fit(&mut network, train, None)?;
+    }
     let time = began.elapsed();
     let result = evaluate(&network, SoftmaxCrossEntropy::new(), test)?;
     Ok((time, result.accuracy.unwrap_or(0.0)))
 }
 
-fn module(args: &Args) -> Sequential<f32> {
+fn module(args: &Args) -> Result<Sequential<f32>, RangeError> {
+    let dropout = Dropout::new(args.dropout)?;
     let hidden = |net: Sequential<f32>, &width: &usize| {
-        net.add(Linear::new(width).weight_init(He::normal())).add(Activation::Relu)
+        let net = net.add(Linear::new(width).weight_init(He::normal()));
+        let net = if args.batch_norm { net.add(BatchNorm::new()) } else { net };
+        let net = net.add(Activation::Relu);
+        if args.dropout > 0.0 { net.add(dropout) } else { net }
     };
     let net = match args.model {
         Model::Mlp => args.hidden.iter().fold(Sequential::new(), hidden),
@@ -128,7 +159,7 @@ fn module(args: &Args) -> Sequential<f32> {
             hidden(net.add(Flatten), &128)
         }
     };
-    net.add(Linear::new(10))
+    Ok(net.add(Linear::new(10)))
 }
 
 fn mean(numbers: &[f64]) -> f64 {

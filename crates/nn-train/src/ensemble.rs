@@ -51,7 +51,7 @@ impl<F: Real> Ensemble<F> {
     }
 
     /// Trains `count` networks on the same data in parallel: the i-th is made with the seed of the trainer + i, and
-    /// trained with it.
+    /// trained with it. Checkpoints and monitoring, which are of one run, are left out.
     ///
     /// # Errors
     /// The first of a network that cannot be made or trained.
@@ -66,6 +66,7 @@ impl<F: Real> Ensemble<F> {
         validation: Option<&dyn Source<F>>,
     ) -> Result<(Self, Vec<History>), TrainError> {
         assert!(count > 0, "an ensemble of no networks");
+        let trainer = trainer.for_one_of_many();
         let one = |i: usize| {
             let seed = trainer.seed.wrapping_add(i as u64);
             let mut network = make(seed)?;

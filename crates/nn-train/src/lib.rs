@@ -3,6 +3,7 @@
 mod averaging;
 pub mod checkpoint;
 mod clip;
+mod cross_validation;
 mod ensemble;
 mod error;
 mod evaluate;
@@ -19,6 +20,7 @@ mod trainer;
 
 pub use averaging::Averaging;
 pub use clip::Clip;
+pub use cross_validation::CrossValidation;
 pub use ensemble::{Ensemble, EnsembleError};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate};

@@ -324,6 +324,11 @@ impl<F: Real> Trainer<F> {
         batches as u64 + u64::from(has_shorter)
     }
 
+    /// The same without what belongs to one run alone.
+    pub(crate) fn for_one_of_many(&self) -> Self {
+        Trainer { checkpoints: None, monitor: None, progress: Progress::Silent, ..self.clone() }
+    }
+
     /// The same without what stops, saves, averages, shows or tells.
     pub(crate) fn bare(&self) -> Self {
         Trainer {
