@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use nn_train::checkpoint::{CheckpointProblem, Checkpoints};
-use nn_train::data::digits;
+use nn_train::data::{Augment, Augmented, digits};
 use nn_train::optim::{Accumulate, ClipGlobalNorm, Ema, RmsProp, Rprop, Swa};
 use nn_train::prelude::*;
 use nn_train::regularize::EarlyStopping;
@@ -96,6 +96,8 @@ type Outcome = (Vec<u32>, Vec<(u64, String)>);
 /// The bits of the network, and what the epochs came to.
 fn outcome(trainer: &Trainer<f32>, seed: u64) -> Result<Outcome, TrainError> {
     let ([train, test], mut network) = (data(), network(seed));
+    let augment = Augment::new().shift(-1.0..=1.0, -1.0..=1.0).unwrap().rotation(-9.0..=9.0).unwrap();
+    let train = Augmented::with_shape(&train, augment, Streams::new(2), [1, 8, 8]).unwrap();
     let history = trainer.fit(&mut network, &train, Some(&test))?;
     let epoch = |record: &EpochRecord| {
         let EpochRecord { epoch, train, validation, learning_rate, .. } = record;
