@@ -135,7 +135,7 @@ fn affine_maps_are_those_of_scipy() {
         }
         cases += 1;
     }
-    assert_eq!(cases, 13);
+    assert_eq!(cases, 14);
 }
 
 /// Where the single bright pixel of an image comes to lie.

@@ -1,5 +1,7 @@
 //! Images read at other places than those of their pixels.
 
+use std::ops::Range;
+
 use nn_core::Real;
 use nn_ops::simd::dispatch;
 
@@ -9,8 +11,11 @@ use super::elastic::Fields;
 /// Rows and columns of padding: one before the image and two after, so that the pixels around a place that was put
 /// back to at most one pixel outside are all there.
 const PADDING: usize = 3;
-/// Places that are computed together.
+/// Rows are padded to whole vectors.
 const LANES: usize = 16;
+/// Pixels that are worked on together: so many that what was written one by one has left the store buffer when it is
+/// read in vectors, and so few that they stay in the first cache.
+const BLOCK: usize = 512;
 
 /// Memory to resample images of one size.
 pub(super) struct Sampler<F> {
@@ -20,7 +25,8 @@ pub(super) struct Sampler<F> {
     padded: Vec<F>,
     /// 0, 1, 2, …
     columns: Vec<F>,
-    /// For each pixel of a row: the upper left of the four around its place, and how far it lies below and to the right.
+    /// Of some rows of the new image, each padded: for each pixel the upper left of the four around its place, how far
+    /// it lies below and to the right of that, and the four.
     first: Vec<u32>,
     down: Vec<F>,
     right: Vec<F>,
@@ -31,18 +37,18 @@ impl<F: Real> Sampler<F> {
     pub(super) fn new(shape: [usize; 3], fill: f64) -> Self {
         let [channels, height, width] = shape;
         let fill = F::from_f64(fill);
-        // Whole vectors, so that places are computed without remainders.
-        let long = width.next_multiple_of(LANES);
-        let row = |width| vec![F::zero(); width];
+        let row = width.next_multiple_of(LANES);
+        let block = row * (BLOCK / row).clamp(1, height);
+        let zeros = || vec![F::zero(); block];
         Sampler {
             shape,
             fill,
             padded: vec![fill; channels * (height + PADDING) * (width + PADDING)],
-            columns: (0..long).map(F::from_usize).collect(),
-            first: vec![0; long],
-            down: row(long),
-            right: row(long),
-            corners: [row(width), row(width), row(width), row(width)],
+            columns: (0..row).map(F::from_usize).collect(),
+            first: vec![0; block],
+            down: zeros(),
+            right: zeros(),
+            corners: [zeros(), zeros(), zeros(), zeros()],
         }
     }
 
@@ -109,33 +115,45 @@ impl<F: Real> Sampler<F> {
     #[inline(always)]
     fn interpolate(&mut self, map: &Map, fields: Option<&Fields<F>>, image: &mut [F]) {
         let [channels, height, width] = self.shape;
-        let plane = (height + PADDING) * (width + PADDING);
-        for i in 0..height {
-            self.places(map, i, fields.map(|fields| fields.row(i)));
+        let (plane, rows) = ((height + PADDING) * (width + PADDING), self.first.len() / self.columns.len());
+        for start in (0..height).step_by(rows) {
+            let end = (start + rows).min(height);
+            self.set_places(map, fields, start..end);
             for channel in 0..channels {
                 let from = &self.padded[channel * plane..][..plane];
-                let to = &mut image[(channel * height + i) * width..][..width];
                 gather(from, width + PADDING, &self.first, &mut self.corners);
-                blend(&self.corners, &self.down, &self.right, to);
+                let to = &mut image[(channel * height + start) * width..][..(end - start) * width];
+                self.blend(to);
             }
         }
     }
 
-    /// Where the pixels of row i come from.
+    /// Where the pixels of these rows come from.
     #[inline(always)]
-    fn places(&mut self, map: &Map, i: usize, displacement: Option<[&[F]; 2]>) {
-        let [_, height, width] = self.shape;
-        let start = |slope: f64, start: f64| F::from_f64(slope * i as f64 + start);
-        let (y0, x0) = (start(map.yy, map.y0), start(map.xy, map.x0));
+    fn set_places(&mut self, map: &Map, fields: Option<&Fields<F>>, rows: Range<usize>) {
+        let row = self.columns.len();
+        let places = self.down.chunks_exact_mut(row).zip(self.right.chunks_exact_mut(row));
         let (yx, xx) = (F::from_f64(map.yx), F::from_f64(map.xx));
-        for ((y, x), &column) in self.down.iter_mut().zip(&mut self.right).zip(&self.columns) {
-            (*y, *x) = (y0 + yx * column, x0 + xx * column);
-        }
-        if let Some([dy, dx]) = displacement {
-            for (((y, x), &dy), &dx) in self.down.iter_mut().zip(&mut self.right).zip(dy).zip(dx) {
-                (*y, *x) = (*y + dy, *x + dx);
+        for (i, (y, x)) in rows.zip(places) {
+            let start = |slope: f64, start: f64| F::from_f64(slope * i as f64 + start);
+            let (y0, x0) = (start(map.yy, map.y0), start(map.xy, map.x0));
+            for ((y, x), &column) in y.iter_mut().zip(&mut *x).zip(&self.columns) {
+                (*y, *x) = (y0 + yx * column, x0 + xx * column);
+            }
+            if let Some(fields) = fields {
+                let [dy, dx] = fields.row(i);
+                for (((y, x), &dy), &dx) in y.iter_mut().zip(&mut *x).zip(dy).zip(dx) {
+                    (*y, *x) = (*y + dy, *x + dx);
+                }
             }
         }
+        self.split_places();
+    }
+
+    /// Divides places into whole pixels and the rest.
+    #[inline(always)]
+    fn split_places(&mut self) {
+        let [_, height, width] = self.shape;
         let (last_y, last_x, one) = (F::from_usize(height), F::from_usize(width), F::one());
         let (stride, magic) = ((width + PADDING) as u32, one / F::EPSILON);
         for ((y, x), first) in self.down.iter_mut().zip(&mut self.right).zip(&mut self.first) {
@@ -143,6 +161,21 @@ impl<F: Real> Sampler<F> {
             let (row, column) = (inside_y.floor(), inside_x.floor());
             (*y, *x) = (inside_y - row, inside_x - column);
             *first = whole(row, magic) * stride + whole(column, magic);
+        }
+    }
+
+    /// Bilinear interpolation.
+    #[inline(always)]
+    fn blend(&self, to: &mut [F]) {
+        let (width, row) = (self.shape[2], self.columns.len());
+        for (i, to) in to.chunks_exact_mut(width).enumerate() {
+            let [a, b, c, d] = self.corners.each_ref().map(|corner| &corner[i * row..][..width]);
+            let [down, right] = [&self.down, &self.right].map(|places| &places[i * row..][..width]);
+            for j in 0..width {
+                let upper = a[j] + right[j] * (b[j] - a[j]);
+                let lower = c[j] + right[j] * (d[j] - c[j]);
+                to[j] = upper + down[j] * (lower - upper);
+            }
         }
     }
 }
@@ -168,19 +201,6 @@ fn gather<F: Real>(from: &[F], stride: usize, first: &[u32], corners: &mut [Vec<
     for (((a, b), (c, d)), &first) in corners.zip(first) {
         let upper = &from[first as usize..][..stride + 2];
         (*a, *b, *c, *d) = (upper[0], upper[1], upper[stride], upper[stride + 1]);
-    }
-}
-
-/// Bilinear interpolation.
-#[inline(always)]
-fn blend<F: Real>(corners: &[Vec<F>; 4], down: &[F], right: &[F], to: &mut [F]) {
-    let n = to.len();
-    let [a, b, c, d] = corners.each_ref().map(|corner| &corner[..n]);
-    let (down, right) = (&down[..n], &right[..n]);
-    for j in 0..n {
-        let upper = a[j] + right[j] * (b[j] - a[j]);
-        let lower = c[j] + right[j] * (d[j] - c[j]);
-        to[j] = upper + down[j] * (lower - upper);
     }
 }
 
@@ -213,6 +233,6 @@ mod tests {
             }
             cases += 1;
         }
-        assert_eq!(cases, 3);
+        assert_eq!(cases, 4);
     }
 }
