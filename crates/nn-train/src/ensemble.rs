@@ -155,7 +155,7 @@ impl<F: Real> Ensemble<F> {
 /// exp(z − max z) over its sum, along the last axis.
 fn softmax<F: Real>(mut outputs: ArrayD<F>) -> ArrayD<F> {
     for mut row in outputs.rows_mut() {
-        let max = row.iter().copied().fold(F::NAN, Real::max);
+        let max = row.iter().copied().fold(-F::INFINITY, Real::max);
         row.mapv_inplace(|z| (z - max).exp());
         let sum = row.iter().copied().fold(F::zero(), |sum, x| sum + x);
         row.mapv_inplace(|x| x / sum);
