@@ -14,6 +14,7 @@ mod monitoring;
 mod objective;
 mod progress;
 mod rate_finder;
+mod rate_plot;
 mod session;
 mod statistics;
 mod trainer;
