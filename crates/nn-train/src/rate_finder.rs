@@ -34,8 +34,8 @@ use crate::{Control, Event, TrainError, Trainer};
 /// ```
 ///
 /// # Source
-/// Smith 2017, "Cyclical learning rates for training neural networks", section 3.3; the suggestion is that of fastai's
-/// `steep`: the rate at which the smoothed loss falls fastest.
+/// Smith 2017, "Cyclical learning rates for training neural networks", section 3.3; the suggestion is as fastai's
+/// `steep`, but less of a step than of a span.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateFinder {
     low: f64,
@@ -44,6 +44,8 @@ pub struct RateFinder {
     smoothing: f64,
 }
 
+/// Spans in which the fall of the loss is measured, so that noise does not count.
+const SPANS: usize = 10;
 /// The smoothed loss, in multiples of its minimum, at which the test ends.
 const DIVERGED: f64 = 4.0;
 
@@ -156,11 +158,13 @@ pub struct RateCurve {
 }
 
 impl RateCurve {
-    /// The rate at which the smoothed loss falls fastest along the logarithm of the rate, where it falls at all.
+    /// The rate around which the smoothed loss falls most, in spans of a tenth of the logarithms of the rates, where it
+    /// falls at all.
     pub fn suggestion(&self) -> Option<f64> {
-        let slope = |pair: &[RatePoint]| pair[1].smoothed - pair[0].smoothed;
-        let steepest = self.points.windows(2).min_by(|a, b| slope(a).total_cmp(&slope(b)))?;
-        (slope(steepest) < 0.0).then_some(steepest[1].rate)
+        let width = self.points.len() / SPANS + 1;
+        let slope = |window: &[RatePoint]| window[width].smoothed - window[0].smoothed;
+        let steepest = self.points.windows(width + 1).min_by(|a, b| slope(a).total_cmp(&slope(b)))?;
+        (slope(steepest) < 0.0).then_some(steepest[width / 2].rate)
     }
 }
 

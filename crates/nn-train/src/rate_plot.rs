@@ -21,8 +21,8 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = HEIGHT - 48.0;
-/// Lines across.
-const LINES: usize = 5;
+/// About as many lines across.
+const LINES: f64 = 5.0;
 
 /// The part of the plane that is drawn: logarithms of rates, and losses.
 struct Axes {
@@ -97,10 +97,10 @@ fn grid(axes: &Axes) -> String {
         );
     }
     let [low, high] = axes.losses;
-    for i in 0..=LINES {
-        let loss = low + (high - low) * i as f64 / LINES as f64;
+    let (step, decimals) = round_step((high - low) / LINES);
+    for i in (low / step).ceil() as i64..=(high / step).floor() as i64 {
+        let loss = i as f64 * step;
         let y = axes.y(loss);
-        let decimals = if high - low < 0.5 { 3 } else { 2 };
         let _ = writeln!(
             out,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
@@ -116,6 +116,14 @@ fn grid(axes: &Axes) -> String {
         HEIGHT - 10.0
     );
     out
+}
+
+/// The next of 1, 2 and 5 times a power of ten, and the decimals of its multiples.
+fn round_step(rough: f64) -> (f64, usize) {
+    let exponent = rough.log10().floor();
+    let unit = 10f64.powf(exponent);
+    let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * unit >= rough).unwrap_or(10.0);
+    (factor * unit, if factor == 10.0 { -1.0 - exponent } else { -exponent }.max(0.0) as usize)
 }
 
 fn mark(axes: &Axes, rate: f64) -> String {
