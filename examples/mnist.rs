@@ -123,11 +123,15 @@ fn train_once(
         trainer = trainer.threads(threads);
     }
     if let Some(out) = &args.out {
-        trainer = trainer.monitor(Monitor::in_folder(out.join(seed.to_string())).images(&[28, 28]));
+        trainer = trainer.monitor(
+            Monitor::in_folder(out.join(seed.to_string()))
+                .name(format!("MNIST, seed {seed}"))
+                .images(&[28, 28]),
+        );
     }
     if args.augment {
-        let augment = Augment::new().shift(-2.0..=2.0, -2.0..=2.0)?.rotation(-12.0..=12.0)?;
-        let augment = augment.scale(0.9..=1.1)?.shear(-8.0..=8.0)?.elastic(34.0, 5.0)?;
+        let augment = Augment::new().shift(-1.5..=1.5, -1.5..=1.5)?.rotation(-9.0..=9.0)?;
+        let augment = augment.scale(0.92..=1.08)?.elastic(24.0, 5.0)?;
         // The scaled value of a black pixel.
         let black = train.inputs().iter().copied().fold(f32::INFINITY, f32::min);
         let augment = augment.fill(black.into())?;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::chart::Chart;
 use super::format::{MEMORY, bytes, count, duration, escape, number, percent, title};
-use super::sections::{DATA, Horizon, Section, best, charts, distributions, readable, split};
+use super::sections::{DATA, Horizon, Section, best, charts, distributions, is_of_batches, readable, split};
 use super::{Report, tables};
 use crate::encode::base64;
 use crate::{Image, Quantity, Sample};
@@ -52,7 +52,7 @@ fn write_figures(out: &mut String, report: &Report) {
         report
             .curves
             .iter()
-            .filter(move |curve| split(curve.name()).1 == *data)
+            .filter(move |curve| split(curve.name()).1 == *data && !is_of_batches(split(curve.name()).0))
             .map(|curve| (split(curve.name()).0, curve))
     }) {
         let data = split(curve.name()).1;

@@ -72,7 +72,12 @@ impl Horizon {
     }
 }
 
-/// The charts of all scalars, by section; losses come first.
+/// Whether a chart is of single batches, which say less than all samples do.
+pub(super) fn is_of_batches(chart: &str) -> bool {
+    chart.starts_with("batch")
+}
+
+/// The charts of all scalars, by section; losses come first, and those of single batches last.
 pub(super) fn charts(report: &Report, horizon: &Horizon) -> Vec<(Section, Chart)> {
     let mut names: Vec<&str> = Vec::new();
     for curve in &report.curves {
@@ -81,7 +86,7 @@ pub(super) fn charts(report: &Report, horizon: &Horizon) -> Vec<(Section, Chart)
             names.push(name);
         }
     }
-    names.sort_by_key(|name| !(name.contains("loss") || name.contains("cost")));
+    names.sort_by_key(|name| (is_of_batches(name), !(name.contains("loss") || name.contains("cost"))));
     let chart = |name: &&str| {
         let members: Vec<&Curve> =
             report.curves.iter().filter(|curve| split(curve.name()).0 == *name).collect();
