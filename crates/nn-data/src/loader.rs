@@ -118,9 +118,9 @@ impl<'a, F: Real> Loader<'a, F> {
         let pool = ThreadPoolBuilder::new().num_threads(workers).thread_name(name).build().map_err(failed)?;
         let queue = &Queue::new(order, gather, ahead.max(workers) + 1);
         Ok(pool.in_place_scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(move |_| queue.work(gather));
-            }
+            // One for each thread, which no other can take: a worker that waits for a part of its batch, which another
+            // thread does, would else begin a second one within the first, and wait for the memory of the first.
+            scope.spawn_broadcast(move |_, _| queue.work(gather));
             f(&mut Prefetcher::new(gather, steps, Supply::Ahead { queue, lent: None }))
         }))
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ndarray::{Array, ArrayD, ArrayViewMutD, Axis, IxDyn, array};
 use nn_core::Streams;
 use nn_data::{Batches, DataError, Dataset, Loader, Prefetcher, Source};
+use rayon::prelude::*;
 
 /// What a source does with one sample.
 #[derive(Clone, Copy, PartialEq)]
@@ -289,4 +290,52 @@ fn memory_must_have_the_shape() {
         let batch = prefetcher.next_batch().unwrap().unwrap();
         batch.write_into(Array::zeros((4, 3)).into_dyn().view_mut(), Array::zeros(4).into_dyn().view_mut())
     });
+}
+
+/// A source that divides its work among the threads of the pool that it runs in.
+struct Divided;
+
+impl Source<f64> for Divided {
+    fn len(&self) -> usize {
+        64
+    }
+
+    fn input_shape(&self) -> &[usize] {
+        &[2]
+    }
+
+    fn target_shape(&self) -> &[usize] {
+        &[]
+    }
+
+    fn classes(&self) -> Option<usize> {
+        None
+    }
+
+    fn gather(
+        &self,
+        epoch: u64,
+        samples: &[usize],
+        mut inputs: ArrayViewMutD<'_, f64>,
+        mut targets: ArrayViewMutD<'_, f64>,
+    ) -> Result<(), DataError> {
+        let rows = inputs.as_slice_mut().unwrap().par_chunks_mut(2).zip(samples);
+        rows.for_each(|(row, &sample)| {
+            thread::sleep(Duration::from_micros(20));
+            row.copy_from_slice(&[sample as f64, epoch as f64]);
+        });
+        targets.iter_mut().zip(samples).for_each(|(target, &sample)| *target = -(sample as f64));
+        Ok(())
+    }
+}
+
+/// A worker that waits for a part of its batch must not begin to prepare further batches meanwhile: with no memory left
+/// for these, both would wait for each other.
+#[test]
+fn sources_that_divide_their_work_do_not_block_the_workers() {
+    let expected = expected(&numbers(64, Trouble::None), 0..20, false);
+    for round in 0..100 {
+        let seen = all(Loader::new(&Divided, batches(64)).steps(0..20).workers(2 + round % 3));
+        assert_eq!(seen, expected);
+    }
 }
