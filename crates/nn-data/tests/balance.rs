@@ -162,6 +162,21 @@ fn other_seeds_and_epochs_draw_otherwise() {
 }
 
 #[test]
+fn every_sample_of_a_small_class_comes_once_more_in_some_epoch() {
+    // Of the three samples of class 0 one is drawn twice; that one never is in 40 epochs has a chance of 3·10⁻⁷.
+    let labels = [0, 0, 0, 1, 1, 1, 1];
+    let mut twice = [0; 3];
+    for epoch in 0..40 {
+        let samples = oversample(&labels, 2, Streams::new(1), epoch).unwrap();
+        for (sample, count) in twice.iter_mut().enumerate() {
+            *count += usize::from(samples.iter().filter(|&&other| other == sample).count() == 2);
+        }
+    }
+    assert_eq!(twice.iter().sum::<usize>(), 40);
+    assert!(twice.iter().all(|&count| count > 0), "{twice:?}");
+}
+
+#[test]
 fn impossible_numbers_of_folds_are_errors() {
     let streams = Streams::new(1);
     for (n, k) in [(5, 0), (5, 1), (5, 6), (0, 2)] {
