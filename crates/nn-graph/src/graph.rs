@@ -19,6 +19,9 @@ impl NodeId {
     pub(crate) const POISON: NodeId = NodeId(usize::MAX);
 }
 
+/// The most elements of a parameter: beyond what processors can address.
+const LARGEST: u64 = 1 << 48;
+
 /// What the compiler knows of an operation beyond the [`Op`] trait.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
@@ -139,6 +142,11 @@ impl<F: Real> Graph<F> {
     /// Declares a parameter; inside of [`scope`](Self::scope) its name is preceded by the path.
     pub fn param(&self, name: &str, shape: &[usize], role: Role) -> Var<'_, F> {
         let full = self.full_name(name);
+        let elements = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        if elements.is_none_or(|elements| elements as u64 > LARGEST) {
+            let message = format!("parameter `{full}` of shape {shape:?} is larger than any memory");
+            return self.fail(RecordError::Module { path: self.path(), message });
+        }
         let added = self.recording.borrow_mut().layout.add(&full, shape, role);
         match added {
             Ok(position) => self.push(Source::Param(position), shape.to_vec(), full),

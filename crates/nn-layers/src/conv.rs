@@ -9,7 +9,7 @@ use nn_ops::PerAxis;
 
 use crate::conv_parameters::Parameters;
 use crate::registry::{Built, built};
-use crate::{Description, Module, Scope, Settings, Undescribed, WeightTransform};
+use crate::{Description, DescriptionError, Module, Scope, Settings, Undescribed, WeightTransform};
 
 /// What stands in a description in place of a padding that makes the output as long as the input.
 const SAME: &str = "same";
@@ -123,7 +123,7 @@ impl<const D: usize> Conv<D> {
         nn_ops::Conv<D>: Op<F>,
     {
         let layer = Self::new(settings.size("out")?, settings.per_axis::<D>("kernel")?)
-            .stride(settings.per_axis::<D>("stride")?)
+            .stride(stride_of::<F, D>(settings)?)
             .dilation(settings.per_axis::<D>("dilation")?)
             .groups(settings.size("groups")?);
         let layer = match settings.text("padding") {
@@ -250,13 +250,23 @@ impl<const D: usize> ConvTranspose<D> {
         nn_ops::ConvTranspose<D>: Op<F>,
     {
         let layer = Self::new(settings.size("out")?, settings.per_axis::<D>("kernel")?)
-            .stride(settings.per_axis::<D>("stride")?)
+            .stride(stride_of::<F, D>(settings)?)
             .padding(settings.per_axis::<D>("padding")?)
             .output_padding(settings.per_axis::<D>("output_padding")?)
             .dilation(settings.per_axis::<D>("dilation")?)
             .groups(settings.size("groups")?);
         built(ConvTranspose { parameters: Parameters::build(settings)?, ..layer })
     }
+}
+
+/// The stride in a description. To plan a convolution takes time and memory for each place in a step.
+fn stride_of<F: Real, const D: usize>(settings: &Settings<'_, F>) -> Result<PerAxis<D>, DescriptionError> {
+    const MOST_PLACES: usize = 1 << 16;
+    let stride = settings.per_axis::<D>("stride")?;
+    if stride.0.iter().product::<usize>() > MOST_PLACES {
+        return Err(settings.wrong("stride", &format!("whole numbers of a product up to {MOST_PLACES}")));
+    }
+    Ok(stride)
 }
 
 /// The channels of an input `[batch, channels, …]` that fall into each group.

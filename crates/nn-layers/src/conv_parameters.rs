@@ -46,7 +46,7 @@ impl Parameters {
         input: Var<'g, F>,
         (shape, out): (&[usize], usize),
     ) -> Var<'g, F> {
-        let fan_in = shape[1..].iter().product();
+        let fan_in = shape[1..].iter().fold(1, |product: usize, &n| product.saturating_mul(n));
         let (Ok(bias_default), true) = (FanInUniform::of(fan_in), out > 0) else {
             let message = format!("{layer}: expected a weight that has elements, not of shape {shape:?}");
             return scope.graph().complain(message);

@@ -11,6 +11,8 @@ use crate::{Module, Registry};
 
 /// How deep modules may be nested in a description.
 const MAX_DEPTH: usize = 64;
+/// The largest kernel, stride, padding, and so on.
+const WIDEST: usize = 1 << 20;
 
 /// What a [`Registry`](crate::Registry) has a module built of: settings, to be asked for by name and type.
 ///
@@ -88,12 +90,18 @@ impl<'a, F: Real> Settings<'a, F> {
         })
     }
 
-    /// One whole number for each axis.
+    /// One whole number for each axis, such as a stride; at most [`WIDEST`], since much depends on them.
     pub(crate) fn per_axis<const D: usize>(&self, setting: &str) -> Result<PerAxis<D>, DescriptionError> {
-        let numbers = self.sizes(setting)?;
-        let expected = || format!("a list of {D} whole {}", if D == 1 { "number" } else { "numbers" });
-        let numbers: [usize; D] = numbers.try_into().map_err(|_| self.wrong(setting, &expected()))?;
-        Ok(PerAxis(numbers))
+        let what = if D == 1 { "number" } else { "numbers" };
+        let expected = format!("a list of {D} whole {what} from 0 to {WIDEST}");
+        let numbers = self.read(setting, &expected, |value| match value {
+            Setting::List(list) => list.iter().map(size).collect::<Option<Vec<usize>>>(),
+            _ => None,
+        })?;
+        match <[usize; D]>::try_from(numbers) {
+            Ok(numbers) if numbers.iter().all(|&number| number <= WIDEST) => Ok(PerAxis(numbers)),
+            _ => Err(self.wrong(setting, &expected)),
+        }
     }
 
     /// A finite number.

@@ -321,7 +321,11 @@ fn bad_descriptions_are_refused_with_what_is_wrong() {
         ),
         (
             r#"{"kind":"Conv2d","out":6,"kernel":[3],"stride":[1,1],"padding":[0,0],"dilation":[1,1],"groups":1,"bias":true}"#,
-            "Conv2d: expected as `kernel` a list of 2 whole numbers, got a list of 1",
+            "Conv2d: expected as `kernel` a list of 2 whole numbers from 0 to 1048576, got a list of 1",
+        ),
+        (
+            r#"{"kind":"Conv2d","out":6,"kernel":[3,3],"stride":[1024,1024],"padding":[0,0],"dilation":[1,1],"groups":1,"bias":true}"#,
+            "Conv2d: expected as `stride` whole numbers of a product up to 65536, got a list of 2",
         ),
         (
             r#"{"kind":"Conv1d","out":6,"kernel":[3],"stride":[1],"padding":"full","dilation":[1],"groups":1,"bias":true}"#,
@@ -449,4 +453,48 @@ fn parameters_of_another_module_are_refused() {
         refused(Linear::new(3).bias(false), &[4]),
         "expected as parameter 1 none, got `bias` [3] (Bias)"
     );
+}
+
+/// The description with each of its sizes in turn, and all numbers of a list at once, at this value.
+fn enlarged(description: &Description, size: u64) -> Vec<Description> {
+    let mut all = vec![];
+    for (name, value) in description.settings() {
+        let with = |value: Setting| description.clone().with(name, value);
+        match value {
+            Setting::Whole(_) => all.push(with(Setting::Whole(size))),
+            Setting::List(list) if matches!(list.first(), Some(Setting::Whole(_))) => {
+                all.push(with(Setting::List(vec![Setting::Whole(size); list.len()])));
+                for i in 0..list.len() {
+                    let mut list = list.clone();
+                    list[i] = Setting::Whole(size);
+                    all.push(with(Setting::List(list)));
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Arithmetic that overflows panics in tests, and what is allocated or done for each element takes forever.
+#[test]
+fn sizes_without_measure_are_recorded_or_refused() {
+    let (mut recorded, mut refused) = (0, 0);
+    for (_, text) in kinds() {
+        for size in [0, 1 << 16, 1 << 20, u64::from(u32::MAX)] {
+            for description in enlarged(&parse(text), size) {
+                let Ok(module) = build::<f64>(&description) else { continue };
+                for shape in [&[4][..], &[4, 5], &[4, 5, 6], &[4, 30, 40]] {
+                    match Network::layout_of(&module, shape) {
+                        Ok(_) => recorded += 1,
+                        Err(_) => refused += 1,
+                    }
+                }
+            }
+        }
+    }
+    assert!(recorded > 100 && refused > 100, "{recorded} and {refused}");
+    let size = u32::MAX as usize;
+    let message = Network::<f32>::layout_of(&Linear::new(size), &[size]).unwrap_err().to_string();
+    assert_eq!(message, format!("parameter `weight` of shape [{size}, {size}] is larger than any memory"));
 }
