@@ -49,12 +49,18 @@ fn module<F: Real>() -> Sequential<F> {
         .add(Linear::new(10))
 }
 
-/// The digits, divided into training and test part, and the scaling to mean 0 and standard deviation 1 of the former,
-/// which has been applied.
-fn parts<F: Real>(seed: u64) -> Result<([Dataset<F>; 2], Standardizer), Box<dyn Error>> {
+/// The digits, divided into training and test part, and how they are scaled.
+struct Parts<F: Real> {
+    train: Dataset<F>,
+    test: Dataset<F>,
+    scaler: Standardizer,
+}
+
+/// Divides the digits, and scales them to mean 0 and standard deviation 1 of the training part.
+fn parts<F: Real>(seed: u64) -> Result<Parts<F>, Box<dyn Error>> {
     let [train, test] = digits::load().split_stratified([0.8, 0.2], Streams::new(seed))?;
     let scaler = Standardizer::per_set(&train)?;
-    Ok(([scaler.apply(train)?, scaler.apply(test)?], scaler))
+    Ok(Parts { train: scaler.apply(train)?, test: scaler.apply(test)?, scaler })
 }
 
 fn main() -> ExitCode {
@@ -71,11 +77,11 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
 
     println!("Gradient check of the network, in f64, on 8 samples:");
-    let few = parts::<f64>(args.seed)?.0[0].select(&[0, 1, 2, 3, 4, 5, 6, 7])?;
+    let few = parts::<f64>(args.seed)?.train.select(&[0, 1, 2, 3, 4, 5, 6, 7])?;
     let mut double = Network::new(module(), &[64], args.seed)?;
     println!("{}", check_gradient(&GradCheck::new(), &mut double, SoftmaxCrossEntropy::new(), &few)?);
 
-    let ([train, test], scaler) = parts::<f32>(args.seed)?;
+    let Parts { train, test, scaler } = parts::<f32>(args.seed)?;
     println!("Training on {} digits, testing on {}:", train.len(), test.len());
     let mut network = Network::new(module(), &[64], args.seed)?;
     println!("{}", network.summary()?);

@@ -34,7 +34,7 @@ pub fn estimate_statistics<F: Real>(
         .params()
         .iter()
         .filter(|spec| spec.role == Role::RunningStatistic)
-        .map(|spec| spec.range())
+        .map(nn_core::ParamSpec::range)
         .collect();
     if statistics.is_empty() {
         return Ok(());

@@ -161,7 +161,7 @@ fn decode<F: Real>(name: &str, tensor: &TensorView<'_>) -> Result<ArrayD<F>, Che
 /// Compares the checksum that a file states with that of its content.
 fn check(bytes: &[u8]) -> Result<(), CheckpointProblem> {
     let (before, after) = NO_CHECKSUM.split_at(DIGITS.end);
-    let stated = find(bytes, before[..DIGITS.start].as_bytes()).and_then(|at| {
+    let stated = find(bytes, &before.as_bytes()[..DIGITS.start]).and_then(|at| {
         let digits = std::str::from_utf8(bytes.get(at..)?.get(DIGITS)?).ok()?;
         let is_followed = bytes[at + DIGITS.end..].starts_with(after.as_bytes());
         Some((at, u32::from_str_radix(digits, 16).ok().filter(|_| is_followed)?))

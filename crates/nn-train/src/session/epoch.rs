@@ -8,6 +8,9 @@ use crate::evaluate::{Evaluation, Tally, evaluate_with};
 use crate::progress::Display;
 use crate::{Control, EpochRecord, Event, History, TrainError, estimate_statistics};
 
+/// Values of metrics by name.
+type Metrics = Vec<(String, f64)>;
+
 /// What early stopping may look at.
 const LOSS: &str = "loss";
 const ACCURACY: &str = "accuracy";
@@ -42,7 +45,7 @@ impl<F: Real> Session<'_, F> {
     }
 
     /// Loss, accuracy and metrics on the validation samples, of the average of the weights where there is one.
-    fn validate(&mut self) -> Result<(Option<Evaluation>, Vec<(String, f64)>), TrainError> {
+    fn validate(&mut self) -> Result<(Option<Evaluation>, Metrics), TrainError> {
         let Some(data) = self.validation else { return Ok((None, vec![])) };
         let mut metrics: Vec<_> = self.trainer.metrics.iter().map(|make| (make.0)()).collect();
         self.swap_average();

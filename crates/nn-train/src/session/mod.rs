@@ -199,10 +199,13 @@ impl<'a, F: Real> Session<'a, F> {
 
     /// Calls those who want to be told.
     fn tell(&self, event: &Event<'_, F>) -> Control {
-        let stops = |told: &crate::event::Callback<F>| (told.0)(event) == Control::Stop;
-        // All are told, also after one that wants to stop.
-        let stop = self.trainer.callbacks.iter().fold(false, |stop, told| stops(told) || stop);
-        if stop { Control::Stop } else { Control::Continue }
+        let mut control = Control::Continue;
+        for callback in &self.trainer.callbacks {
+            if (callback.0)(event) == Control::Stop {
+                control = Control::Stop;
+            }
+        }
+        control
     }
 
     fn warnings(&self) -> Vec<String> {
