@@ -79,7 +79,7 @@ impl<F: Real> Ensemble<F> {
     }
 
     /// Trains one network, and takes a copy of it after every so many epochs: with a cyclic learning rate
-    /// ([`CosineRestarts`](nn_schedule::CosineRestarts)) at the end of each cycle.
+    /// ([`WarmRestarts`](nn_schedule::WarmRestarts)) at the end of each cycle.
     ///
     /// # Errors
     /// When the network cannot be made or trained, or there are fewer epochs than that.
