@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let images = Augmented::with_shape(&set, augment, Streams::new(args.seed), [1, side, side])?;
         let mut inputs = Array2::zeros((samples.len(), side * side)).into_dyn();
         let mut labels = Array1::zeros(samples.len()).into_dyn();
-        images.gather(0, &samples, inputs.view_mut(), labels.view_mut())?;
+        images.gather(Some(0), &samples, inputs.view_mut(), labels.view_mut())?;
         for (column, image) in inputs.outer_iter().enumerate() {
             for (at, &x) in image.iter().enumerate() {
                 sheet[[row * cell + at / side, column * cell + at % side]] = x;

@@ -10,6 +10,7 @@ mod pattern;
 mod random;
 pub mod real;
 pub mod shape;
+pub mod ticks;
 
 pub use aligned::AlignedVec;
 pub use arena::Arena;

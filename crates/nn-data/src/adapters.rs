@@ -74,21 +74,12 @@ impl<F: Real, S: Source<F>> Source<F> for Subset<S> {
 
     fn gather(
         &self,
-        epoch: u64,
+        epoch: Option<u64>,
         samples: &[usize],
         inputs: ArrayViewMutD<'_, F>,
         targets: ArrayViewMutD<'_, F>,
     ) -> Result<(), DataError> {
         self.source.gather(epoch, &self.chosen(samples), inputs, targets)
-    }
-
-    fn gather_plain(
-        &self,
-        samples: &[usize],
-        inputs: ArrayViewMutD<'_, F>,
-        targets: ArrayViewMutD<'_, F>,
-    ) -> Result<(), DataError> {
-        self.source.gather_plain(&self.chosen(samples), inputs, targets)
     }
 
     fn is_quick(&self) -> bool {
@@ -137,25 +128,6 @@ impl<S> Scaled<S> {
     pub fn scaling(&self) -> &Scaling {
         &self.scaling
     }
-
-    fn scale<F: Real>(
-        &self,
-        samples: &[usize],
-        mut inputs: ArrayViewMutD<'_, F>,
-        gather: impl FnOnce(ArrayViewMutD<'_, F>) -> Result<(), DataError>,
-    ) -> Result<(), DataError> {
-        gather(inputs.view_mut())?;
-        self.scaling.transform(inputs.view_mut())?;
-        match inputs.iter().position(|x| !x.is_finite()) {
-            None => Ok(()),
-            Some(at) => {
-                let index = unravel(at, inputs.shape());
-                let value = inputs[&index[..]].to_f64();
-                let (sample, feature) = (samples[index[0]], index[1..].to_vec());
-                Err(DataError::NonFinite { array: "inputs", sample, feature, value })
-            }
-        }
-    }
 }
 
 impl<F: Real, S: Source<F>> Source<F> for Scaled<S> {
@@ -177,20 +149,21 @@ impl<F: Real, S: Source<F>> Source<F> for Scaled<S> {
 
     fn gather(
         &self,
-        epoch: u64,
+        epoch: Option<u64>,
         samples: &[usize],
-        inputs: ArrayViewMutD<'_, F>,
+        mut inputs: ArrayViewMutD<'_, F>,
         targets: ArrayViewMutD<'_, F>,
     ) -> Result<(), DataError> {
-        self.scale(samples, inputs, |inputs| self.source.gather(epoch, samples, inputs, targets))
-    }
-
-    fn gather_plain(
-        &self,
-        samples: &[usize],
-        inputs: ArrayViewMutD<'_, F>,
-        targets: ArrayViewMutD<'_, F>,
-    ) -> Result<(), DataError> {
-        self.scale(samples, inputs, |inputs| self.source.gather_plain(samples, inputs, targets))
+        self.source.gather(epoch, samples, inputs.view_mut(), targets)?;
+        self.scaling.transform(inputs.view_mut())?;
+        match inputs.iter().position(|x| !x.is_finite()) {
+            None => Ok(()),
+            Some(at) => {
+                let index = unravel(at, inputs.shape());
+                let value = inputs[&index[..]].to_f64();
+                let (sample, feature) = (samples[index[0]], index[1..].to_vec());
+                Err(DataError::NonFinite { array: "inputs", sample, feature, value })
+            }
+        }
     }
 }

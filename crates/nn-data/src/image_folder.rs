@@ -222,7 +222,7 @@ impl<F: Real> Source<F> for ImageFolder<F> {
 
     fn gather(
         &self,
-        _epoch: u64,
+        _epoch: Option<u64>,
         samples: &[usize],
         mut inputs: ArrayViewMutD<'_, F>,
         mut targets: ArrayViewMutD<'_, F>,

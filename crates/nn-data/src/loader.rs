@@ -90,7 +90,7 @@ impl<'a, F: Real> Loader<'a, F> {
         Loader { workers: threads, ..self }
     }
 
-    /// Loads the samples as they are by themselves ([`Source::gather_plain`]), as for evaluation.
+    /// Loads the samples as they are by themselves, as for evaluation.
     #[must_use]
     pub fn plain(self) -> Self {
         Loader { plain: true, ..self }
@@ -141,11 +141,7 @@ impl<F: Real> Gather<'_, F> {
         inputs: ArrayViewMutD<'_, F>,
         targets: ArrayViewMutD<'_, F>,
     ) -> Result<(), DataError> {
-        if self.plain {
-            self.source.gather_plain(samples, inputs, targets)
-        } else {
-            self.source.gather(epoch, samples, inputs, targets)
-        }
+        self.source.gather((!self.plain).then_some(epoch), samples, inputs, targets)
     }
 
     /// The shapes of the inputs and targets of a batch.

@@ -122,7 +122,7 @@ pub(crate) fn each_piece<F: Real>(
         let (mut inputs, mut targets) = (inputs.view_mut(), targets.view_mut());
         inputs.slice_axis_inplace(Axis(0), (..samples.len()).into());
         targets.slice_axis_inplace(Axis(0), (..samples.len()).into());
-        train.gather_plain(samples, inputs.view_mut(), targets)?;
+        train.gather(None, samples, inputs.view_mut(), targets)?;
         see(inputs.as_slice_mut().expect("the first rows of an array in row-major order"), size);
     }
     Ok(())

@@ -5,8 +5,8 @@ use nn_core::Real;
 
 use crate::{DataError, Dataset};
 
-/// Samples that can be asked for by number: arrays in memory ([`Dataset`]), a mapped file, a folder of images, or
-/// another source whose samples are changed on the way.
+/// Samples that can be asked for by number: arrays in memory ([`Dataset`]), a file that is read as needed, a folder of
+/// images, or another source whose samples are changed on the way.
 ///
 /// All samples have one shape. What a source gives depends on the sample and the epoch alone, not on the order in which
 /// it is asked, nor on the thread.
@@ -24,7 +24,8 @@ pub trait Source<F: Real>: Send + Sync {
     /// The number of classes, if targets are labels: whole numbers from 0 to this − 1.
     fn classes(&self) -> Option<usize>;
 
-    /// Writes these samples, as they are in an epoch, into memory of the caller: `inputs` is `[samples.len(), …]` as
+    /// Writes these samples into memory of the caller, as they are in an epoch, or with `None` as they are by themselves,
+    /// before what is changed in each epoch (augmentation): `inputs` is `[samples.len(), …]` as
     /// [`input_shape`](Source::input_shape) says, `targets` likewise; both are in row-major order.
     ///
     /// # Errors
@@ -34,24 +35,11 @@ pub trait Source<F: Real>: Send + Sync {
     /// When a shape differs or a sample does not exist.
     fn gather(
         &self,
-        epoch: u64,
+        epoch: Option<u64>,
         samples: &[usize],
         inputs: ArrayViewMutD<'_, F>,
         targets: ArrayViewMutD<'_, F>,
     ) -> Result<(), DataError>;
-
-    /// Writes these samples as they are by themselves, before what is changed in each epoch (augmentation).
-    ///
-    /// # Errors
-    /// As [`gather`](Source::gather).
-    fn gather_plain(
-        &self,
-        samples: &[usize],
-        inputs: ArrayViewMutD<'_, F>,
-        targets: ArrayViewMutD<'_, F>,
-    ) -> Result<(), DataError> {
-        self.gather(0, samples, inputs, targets)
-    }
 
     /// Whether [`gather`](Source::gather) is no more than a copy of memory, so that preparing samples on another thread
     /// would cost more than it saves.
@@ -79,7 +67,7 @@ impl<F: Real> Source<F> for Dataset<F> {
 
     fn gather(
         &self,
-        _epoch: u64,
+        _epoch: Option<u64>,
         samples: &[usize],
         inputs: ArrayViewMutD<'_, F>,
         targets: ArrayViewMutD<'_, F>,
@@ -112,21 +100,12 @@ impl<F: Real, S: Source<F> + ?Sized> Source<F> for &S {
 
     fn gather(
         &self,
-        epoch: u64,
+        epoch: Option<u64>,
         samples: &[usize],
         inputs: ArrayViewMutD<'_, F>,
         targets: ArrayViewMutD<'_, F>,
     ) -> Result<(), DataError> {
         (**self).gather(epoch, samples, inputs, targets)
-    }
-
-    fn gather_plain(
-        &self,
-        samples: &[usize],
-        inputs: ArrayViewMutD<'_, F>,
-        targets: ArrayViewMutD<'_, F>,
-    ) -> Result<(), DataError> {
-        (**self).gather_plain(samples, inputs, targets)
     }
 
     fn is_quick(&self) -> bool {

@@ -36,7 +36,7 @@ use crate::{DataError, Source};
 /// let set = Streamed::<f32>::classification(&inputs, &labels, 4)?;
 /// assert_eq!((set.len(), set.input_shape(), set.classes()), (100, &[3][..], Some(4)));
 /// let (mut x, mut y) = (Array::zeros((2, 3)).into_dyn(), Array::zeros(2).into_dyn());
-/// set.gather(0, &[7, 42], x.view_mut(), y.view_mut())?;
+/// set.gather(None, &[7, 42], x.view_mut(), y.view_mut())?;
 /// assert_eq!(x.as_slice().unwrap(), [70.0, 71.0, 72.0, 420.0, 421.0, 422.0]);
 /// assert_eq!(y.as_slice().unwrap(), [3.0, 2.0]);
 /// # std::fs::remove_dir_all(&folder)?;
@@ -158,7 +158,7 @@ impl<F: Real> Source<F> for Streamed<F> {
 
     fn gather(
         &self,
-        _epoch: u64,
+        _epoch: Option<u64>,
         samples: &[usize],
         mut inputs: ArrayViewMutD<'_, F>,
         mut targets: ArrayViewMutD<'_, F>,

@@ -293,7 +293,7 @@ fn changes_draw_by_themselves() {
 }
 
 #[test]
-fn a_source_is_changed_in_gather_and_not_in_gather_plain() {
+fn a_source_is_changed_in_an_epoch_and_not_without_one() {
     let labels = Array::from_iter((0..40).map(|i| (i % 3) as f32));
     let set = Dataset::classification(images(40), labels, 3).unwrap();
     let source = Augmented::new(&set, everything(), Streams::new(5)).unwrap();
@@ -303,18 +303,18 @@ fn a_source_is_changed_in_gather_and_not_in_gather_plain() {
     let memory = || (ArrayD::<f32>::zeros(IxDyn(&[3, 2, 12, 10])), ArrayD::<f32>::zeros(IxDyn(&[3])));
 
     let (mut inputs, mut targets) = memory();
-    source.gather_plain(&samples, inputs.view_mut(), targets.view_mut()).unwrap();
+    source.gather(None, &samples, inputs.view_mut(), targets.view_mut()).unwrap();
     let mut expected = images(40).select(Axis(0), &samples);
     assert_eq!(inputs, expected.clone().into_dyn());
     assert_eq!(targets, array![1.0, 0.0, 2.0].into_dyn());
 
-    source.gather(6, &samples, inputs.view_mut(), targets.view_mut()).unwrap();
+    source.gather(Some(6), &samples, inputs.view_mut(), targets.view_mut()).unwrap();
     everything().apply(Streams::new(5), 6, &samples, expected.view_mut());
     assert_eq!(inputs, expected.clone().into_dyn());
 
     // Memory in column-major order.
     let mut turned = ArrayD::<f32>::zeros(IxDyn(&[10, 12, 2, 3]));
-    source.gather(6, &samples, turned.view_mut().reversed_axes(), targets.view_mut()).unwrap();
+    source.gather(Some(6), &samples, turned.view_mut().reversed_axes(), targets.view_mut()).unwrap();
     assert_eq!(turned.reversed_axes(), expected.into_dyn());
 }
 

@@ -56,7 +56,7 @@ fn classes_and_images_are_in_the_order_of_their_names() {
         }
     }
     let (mut x, mut y) = (ArrayD::zeros(IxDyn(&[2, 3, 2, 3])), Array1::zeros(2).into_dyn());
-    images.gather(7, &[2, 0], x.view_mut(), y.view_mut()).unwrap();
+    images.gather(None, &[2, 0], x.view_mut(), y.view_mut()).unwrap();
     assert_eq!(x, set.select(&[2, 0]).unwrap().inputs());
     assert_eq!(y.as_slice().unwrap(), [1.0, 0.0]);
 }
@@ -112,7 +112,7 @@ fn what_cannot_be_read_is_named() {
         let resized = ImageFolderOptions::new().resize(2, 2).open::<f32>(folder.path("")).unwrap();
         let sample = (0..4).find(|&i| resized.path(i).unwrap().ends_with(name)).unwrap();
         let (mut x, mut y) = (ArrayD::zeros(IxDyn(&[1, 3, 2, 2])), Array1::zeros(1).into_dyn());
-        let error = resized.gather(0, &[sample], x.view_mut(), y.view_mut()).unwrap_err();
+        let error = resized.gather(None, &[sample], x.view_mut(), y.view_mut()).unwrap_err();
         assert!(matches!(error, DataError::Image { .. }), "{error}");
         assert!(error.to_string().contains(name), "{error}");
     }
@@ -158,5 +158,5 @@ fn a_sample_that_does_not_exist_panics() {
     let folder = sound();
     let images = ImageFolder::<f32>::open(folder.path("")).unwrap();
     let (mut x, mut y) = (ArrayD::zeros(IxDyn(&[1, 3, 2, 3])), Array1::zeros(1).into_dyn());
-    let _ = images.gather(0, &[3], x.view_mut(), y.view_mut());
+    let _ = images.gather(None, &[3], x.view_mut(), y.view_mut());
 }

@@ -60,7 +60,7 @@ impl Source<f64> for Numbers {
 
     fn gather(
         &self,
-        epoch: u64,
+        epoch: Option<u64>,
         samples: &[usize],
         mut inputs: ArrayViewMutD<'_, f64>,
         mut targets: ArrayViewMutD<'_, f64>,
@@ -77,19 +77,10 @@ impl Source<f64> for Numbers {
                 Trouble::Panic(bad) if bad == sample => panic!("sample {sample} is cursed"),
                 _ => {}
             }
-            row.assign(&array![sample as f64, epoch as f64].into_dyn());
+            row.assign(&array![sample as f64, epoch.map_or(1000.0, |epoch| epoch as f64)].into_dyn());
             *target = -(sample as f64);
         }
         Ok(())
-    }
-
-    fn gather_plain(
-        &self,
-        samples: &[usize],
-        inputs: ArrayViewMutD<'_, f64>,
-        targets: ArrayViewMutD<'_, f64>,
-    ) -> Result<(), DataError> {
-        self.gather(1000, samples, inputs, targets)
     }
 }
 
@@ -314,7 +305,7 @@ impl Source<f64> for Divided {
 
     fn gather(
         &self,
-        epoch: u64,
+        epoch: Option<u64>,
         samples: &[usize],
         mut inputs: ArrayViewMutD<'_, f64>,
         mut targets: ArrayViewMutD<'_, f64>,
@@ -322,7 +313,7 @@ impl Source<f64> for Divided {
         let rows = inputs.as_slice_mut().unwrap().par_chunks_mut(2).zip(samples);
         rows.for_each(|(row, &sample)| {
             thread::sleep(Duration::from_micros(20));
-            row.copy_from_slice(&[sample as f64, epoch as f64]);
+            row.copy_from_slice(&[sample as f64, epoch.map_or(1000.0, |epoch| epoch as f64)]);
         });
         targets.iter_mut().zip(samples).for_each(|(target, &sample)| *target = -(sample as f64));
         Ok(())

@@ -19,7 +19,7 @@ use nn_data::{DataError, Dataset, MinMax, Scaled, Source, Standardizer, Streamed
 fn gather(source: &dyn Source<f64>, samples: &[usize]) -> Result<(ArrayD<f64>, ArrayD<f64>), DataError> {
     let buffer = |shape: &[usize]| ArrayD::from_elem(IxDyn(&[&[samples.len()], shape].concat()), f64::NAN);
     let (mut inputs, mut targets) = (buffer(source.input_shape()), buffer(source.target_shape()));
-    source.gather(0, samples, inputs.view_mut(), targets.view_mut())?;
+    source.gather(None, samples, inputs.view_mut(), targets.view_mut())?;
     Ok((inputs, targets))
 }
 
@@ -146,7 +146,7 @@ fn bad_numbers_are_named_with_their_file_and_sample() {
     let wide = write(&folder, "wide.npy", &array![1e300, 0.0].into_dyn());
     let set = Streamed::<f32>::regression(&wide, &wide).unwrap();
     let (mut a, mut b) = (Array1::zeros(1).into_dyn(), Array1::zeros(1).into_dyn());
-    let message = set.gather(0, &[0], a.view_mut(), b.view_mut()).unwrap_err().to_string();
+    let message = set.gather(None, &[0], a.view_mut(), b.view_mut()).unwrap_err().to_string();
     assert!(
         message.ends_with("inputs: sample 0 holds inf in feature [], expected a finite number"),
         "{message}"
@@ -273,7 +273,7 @@ fn a_gigabyte_is_read_in_little_memory() {
                 sample % SAMPLES
             })
             .collect();
-        set.gather(0, &samples, inputs.view_mut(), targets.view_mut()).unwrap();
+        set.gather(None, &samples, inputs.view_mut(), targets.view_mut()).unwrap();
     }
     assert!(inputs.iter().chain(&targets).all(|&x| x == 0.0_f32));
     assert_eq!(inputs.len_of(Axis(0)), 64);

@@ -18,7 +18,6 @@ mod sequence;
 mod sparkline;
 mod step;
 mod svg;
-mod ticks;
 mod time;
 mod transformer;
 

@@ -1,7 +1,7 @@
 //! Schedules drawn in a line of text.
 
 use crate::Schedule;
-use crate::ticks::is_flat;
+use nn_core::ticks::is_flat;
 
 /// Blocks of rising height.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];

@@ -2,8 +2,9 @@
 
 use std::iter::once;
 
+use nn_core::ticks::{Ticks, is_flat};
+
 use crate::Schedule;
-use crate::ticks::{Ticks, is_flat};
 
 /// The colours, of which the browser chooses by the theme of the reader.
 const STYLE: &str = "\

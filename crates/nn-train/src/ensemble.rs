@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::ArrayD;
-use nn_core::{Real, View};
+use nn_core::{Real, Step, View, evaluate};
 use nn_data::Source;
 use nn_graph::RecordError;
-use nn_layers::{Network, PredictError};
+use nn_layers::Network;
+use nn_ops::Softmax;
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -124,8 +125,8 @@ impl<F: Real> Ensemble<F> {
     ///
     /// # Errors
     /// When the shape of a sample is not the networks'.
-    pub fn predict(&mut self, inputs: &View<'_, F>) -> Result<ArrayD<F>, PredictError> {
-        self.mean(inputs, |outputs| outputs)
+    pub fn predict(&mut self, inputs: &View<'_, F>) -> Result<ArrayD<F>, TrainError> {
+        self.mean(inputs, Ok)
     }
 
     /// The mean of the probabilities, softmax over the last axis of the outputs, for inputs `[samples, …]`: for
@@ -133,16 +134,16 @@ impl<F: Real> Ensemble<F> {
     ///
     /// # Errors
     /// When the shape of a sample is not the networks'.
-    pub fn probabilities(&mut self, inputs: &View<'_, F>) -> Result<ArrayD<F>, PredictError> {
-        self.mean(inputs, softmax)
+    pub fn probabilities(&mut self, inputs: &View<'_, F>) -> Result<ArrayD<F>, TrainError> {
+        self.mean(inputs, |outputs| Ok(evaluate(&Softmax::default(), &Step::default(), &[outputs.view()])?.output))
     }
 
     fn mean(
         &mut self,
         inputs: &View<'_, F>,
-        change: impl Fn(ArrayD<F>) -> ArrayD<F> + Sync,
-    ) -> Result<ArrayD<F>, PredictError> {
-        let predict = |network: &mut Network<F>| network.predict(inputs).map(&change);
+        change: impl Fn(ArrayD<F>) -> Result<ArrayD<F>, TrainError> + Sync,
+    ) -> Result<ArrayD<F>, TrainError> {
+        let predict = |network: &mut Network<F>| change(network.predict(inputs)?);
         let all: Vec<ArrayD<F>> = self.networks.par_iter_mut().map(predict).collect::<Result<_, _>>()?;
         let count = F::from_usize(all.len());
         let mut outputs = all.into_iter();
@@ -150,17 +151,6 @@ impl<F: Real> Ensemble<F> {
         outputs.for_each(|output| sum += &output);
         Ok(sum.mapv_into(|x| x / count))
     }
-}
-
-/// exp(z − max z) over its sum, along the last axis.
-fn softmax<F: Real>(mut outputs: ArrayD<F>) -> ArrayD<F> {
-    for mut row in outputs.rows_mut() {
-        let max = row.iter().copied().fold(-F::INFINITY, Real::max);
-        row.mapv_inplace(|z| (z - max).exp());
-        let sum = row.iter().copied().fold(F::zero(), |sum, x| sum + x);
-        row.mapv_inplace(|x| x / sum);
-    }
-    outputs
 }
 
 /// Networks that are no ensemble.

@@ -148,7 +148,7 @@ pub(crate) fn run_batch<F: Real>(
     step: &Step,
 ) -> Result<(), TrainError> {
     let [inputs, targets] = plan.inputs_mut([INPUTS, TARGETS])?;
-    data.gather_plain(batch, inputs, targets)?;
+    data.gather(None, batch, inputs, targets)?;
     Ok(plan.forward(params, step)?)
 }
 

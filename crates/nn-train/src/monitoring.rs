@@ -34,7 +34,7 @@ use nn_monitor::{Metric, Sink};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Monitor {
     pub(crate) folder: Option<PathBuf>,
     pub(crate) sinks: Vec<Arc<Mutex<dyn Sink>>>,
@@ -101,17 +101,6 @@ impl Monitor {
 
     pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
         self.folder.as_deref().map(|folder: &Path| folder.join(name))
-    }
-}
-
-impl fmt::Debug for Monitor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Monitor { folder, sinks, name, .. } = self;
-        f.debug_struct("Monitor")
-            .field("folder", folder)
-            .field("sinks", &sinks.len())
-            .field("name", name)
-            .finish_non_exhaustive()
     }
 }
 

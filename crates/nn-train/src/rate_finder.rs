@@ -91,7 +91,7 @@ impl RateFinder {
     ) -> Result<RateCurve, TrainError> {
         let before = network.params().clone();
         let average = ExponentialAverage::new(self.smoothing).expect("the range has been checked");
-        let watched = Arc::new(Mutex::new(Watched { points: vec![], average }));
+        let watched = Arc::new(Mutex::new(Watched { points: vec![], average, lowest: f64::INFINITY }));
         let result = self.trainer(trainer, train.len(), Arc::clone(&watched)).fit(network, train, None);
         *network.params_mut() = before;
         match result {
@@ -126,6 +126,8 @@ impl RateFinder {
 struct Watched {
     points: Vec<RatePoint>,
     average: ExponentialAverage,
+    /// The lowest smoothed loss.
+    lowest: f64,
 }
 
 impl Watched {
@@ -134,8 +136,8 @@ impl Watched {
         self.average.update(loss);
         let smoothed = self.average.value().unwrap_or(loss);
         self.points.push(RatePoint { rate, loss, smoothed });
-        let lowest = self.points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
-        smoothed > DIVERGED * lowest
+        self.lowest = self.lowest.min(smoothed);
+        smoothed > DIVERGED * self.lowest
     }
 }
 

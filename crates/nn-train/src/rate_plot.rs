@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use nn_core::ticks::Ticks;
+
 use crate::{RateCurve, RatePoint};
 
 const STYLE: &str = "\
@@ -97,14 +99,13 @@ fn grid(axes: &Axes) -> String {
         );
     }
     let [low, high] = axes.losses;
-    let (step, decimals) = round_step((high - low) / LINES);
-    for i in (low / step).ceil() as i64..=(high / step).floor() as i64 {
-        let loss = i as f64 * step;
+    let inside = |tick: &(f64, String)| (low..=high).contains(&tick.0);
+    for (loss, label) in Ticks::enclosing(low, high, LINES).labels().into_iter().filter(inside) {
         let y = axes.y(loss);
         let _ = writeln!(
             out,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-             <text class=\"label\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{loss:.decimals$}</text>",
+             <text class=\"label\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
             LEFT - 8.0,
             y + 4.0
         );
@@ -116,14 +117,6 @@ fn grid(axes: &Axes) -> String {
         HEIGHT - 10.0
     );
     out
-}
-
-/// The next of 1, 2 and 5 times a power of ten, and the decimals of its multiples.
-fn round_step(rough: f64) -> (f64, usize) {
-    let exponent = rough.log10().floor();
-    let unit = 10f64.powf(exponent);
-    let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * unit >= rough).unwrap_or(10.0);
-    (factor * unit, if factor == 10.0 { -1.0 - exponent } else { -exponent }.max(0.0) as usize)
 }
 
 fn mark(axes: &Axes, rate: f64) -> String {

@@ -52,7 +52,7 @@ pub fn estimate_statistics<F: Real>(
             plans.get(samples.len(), Mode::Train, || plan(network, data, samples.len()))?;
         let mut targets =
             ArrayD::from_elem(IxDyn(&with_batch(samples.len(), data.target_shape())), F::zero());
-        data.gather_plain(samples, plan.input_mut(INPUTS)?, targets.view_mut())?;
+        data.gather(None, samples, plan.input_mut(INPUTS)?, targets.view_mut())?;
         let step = Step { mode: Mode::Train, streams: Streams::new(0), index: i as u64, node: 0 };
         plan.step(&params, &mut changes, &step)?;
         for range in &statistics {

@@ -9,7 +9,7 @@ use crate::{DataError, Source};
 
 /// The images of another source, changed at random in each epoch.
 ///
-/// [`gather`](Source::gather) changes them, [`gather_plain`](Source::gather_plain) does not. The memory to work in is
+/// [`gather`](Source::gather) changes them in an epoch, and not without one. The memory to work in is
 /// kept and used again. [`Loader`](crate::Loader) prepares the batches in the background.
 ///
 /// ```
@@ -21,7 +21,7 @@ use crate::{DataError, Source};
 /// let augment = Augment::new().rotation(-10.0..=10.0).unwrap().shift(-1.0..=1.0, -1.0..=1.0).unwrap();
 /// let source = Augmented::with_shape(&digits, augment, Streams::new(1), [1, 8, 8]).unwrap();
 /// let (mut inputs, mut labels) = (Array::zeros((2, 64)).into_dyn(), Array::zeros(2).into_dyn());
-/// source.gather(0, &[3, 14], inputs.view_mut(), labels.view_mut()).unwrap();
+/// source.gather(Some(0), &[3, 14], inputs.view_mut(), labels.view_mut()).unwrap();
 /// ```
 pub struct Augmented<F: Real, S> {
     source: S,
@@ -84,7 +84,7 @@ impl<F: Real, S: Source<F>> Source<F> for Augmented<F, S> {
 
     fn gather(
         &self,
-        epoch: u64,
+        epoch: Option<u64>,
         samples: &[usize],
         mut inputs: ArrayViewMutD<'_, F>,
         targets: ArrayViewMutD<'_, F>,
@@ -96,18 +96,9 @@ impl<F: Real, S: Source<F>> Source<F> for Augmented<F, S> {
             return Ok(());
         }
         self.source.gather(epoch, samples, inputs.view_mut(), targets)?;
-        if let Some(images) = inputs.as_slice_mut() {
+        if let (Some(epoch), Some(images)) = (epoch, inputs.as_slice_mut()) {
             self.work.run(self.streams, epoch, samples, images);
         }
         Ok(())
-    }
-
-    fn gather_plain(
-        &self,
-        samples: &[usize],
-        inputs: ArrayViewMutD<'_, F>,
-        targets: ArrayViewMutD<'_, F>,
-    ) -> Result<(), DataError> {
-        self.source.gather_plain(samples, inputs, targets)
     }
 }

@@ -12,31 +12,7 @@ impl Ticks {
     /// About `count` steps of 1, 2 or 5 times a power of ten from at or below `low` to at or above `high`;
     /// both finite.
     pub(super) fn linear(low: f64, high: f64, count: f64) -> Self {
-        let (low, high) = if is_flat(low, high) { widened(low) } else { (low, high) };
-        let rough = (high - low) / count;
-        let exponent = rough.log10().floor() as i32;
-        let digit = match rough / power(exponent) {
-            r if r <= 1.5 => 1,
-            r if r <= 3.5 => 2,
-            r if r <= 7.5 => 5,
-            _ => 10,
-        };
-        let units = |x: f64| x / power(exponent) / f64::from(digit);
-        // A bound that is a round number but for its rounding is a tick itself.
-        let (first, last) = ((units(low) + 1e-9).floor() as i64, (units(high) - 1e-9).ceil() as i64);
-        let value = |i: i64| {
-            let whole = (i * i64::from(digit)) as f64;
-            if exponent < 0 { whole / power(-exponent) } else { whole * power(exponent) }
-        };
-        let largest = value(first).abs().max(value(last).abs());
-        let decimals = if digit == 10 { -1 - exponent } else { -exponent }.max(0) as usize;
-        let label = |x: f64| match x {
-            0.0 => "0".to_owned(),
-            _ if (1e-3..1e6).contains(&largest) => format!("{x:.decimals$}"),
-            _ => scientific(x, (largest.log10().floor() as i32 - exponent).max(0) as usize),
-        };
-        let marks = (first..=last).map(|i| (value(i), label(value(i)).replace('-', "−"))).collect();
-        Ticks { marks, logarithmic: false }
+        Ticks { marks: nn_core::ticks::Ticks::enclosing(low, high, count).labels(), logarithmic: false }
     }
 
     /// 1, 2 and 5 times powers of ten from at or below `low` to at or above `high`, both above 0; only powers
@@ -83,27 +59,6 @@ impl Ticks {
 /// 10ⁿ, to the last bit where it can be.
 fn power(exponent: i32) -> f64 {
     10f64.powi(exponent)
-}
-
-/// Whether the bounds differ by no more than roundings do.
-fn is_flat(low: f64, high: f64) -> bool {
-    high - low <= 1e-9 * low.abs().max(high.abs()) + 1e-300
-}
-
-/// A range around a single value.
-fn widened(value: f64) -> (f64, f64) {
-    let margin = if value.abs() <= 1e-290 { 1.0 } else { 0.5 * value.abs() };
-    (value - margin, value + margin)
-}
-
-fn scientific(x: f64, decimals: usize) -> String {
-    let text = format!("{x:.decimals$e}");
-    match text.split_once('e') {
-        Some((digits, power)) if digits.contains('.') => {
-            format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.'))
-        }
-        _ => text,
-    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// Makes a rename or a removal in the folder of a file last.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

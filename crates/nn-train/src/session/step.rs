@@ -131,7 +131,7 @@ impl<F: Real> Session<'_, F> {
         for step in self.snapshot.step..=last_good {
             let (data, batch, epoch) = (self.data, self.batch(step), step / per_epoch);
             let loss = self
-                .gradient(step, batch.len(), |inputs, targets| data.gather(epoch, &batch, inputs, targets))?;
+                .gradient(step, batch.len(), |inputs, targets| data.gather(Some(epoch), &batch, inputs, targets))?;
             if step < last_good {
                 self.update(step, loss)?;
             }

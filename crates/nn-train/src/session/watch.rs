@@ -135,7 +135,7 @@ impl<F: Real> Session<'_, F> {
         let numbers: Vec<usize> = (0..samples).collect();
         let layers = recorder.timed(|| {
             let [mut inputs, mut targets] = room(*data, samples);
-            data.gather_plain(&numbers, inputs.view_mut(), targets.view_mut())?;
+            data.gather(None, &numbers, inputs.view_mut(), targets.view_mut())?;
             Ok::<_, TrainError>(network.layer_outputs(&inputs.view())?)
         })?;
         for (name, outputs) in layers {
@@ -215,7 +215,7 @@ impl<F: Real> Session<'_, F> {
     /// A sample as a picture, where it is one.
     fn image(&self, data: &dyn Source<F>, index: usize) -> Option<Image> {
         let [mut inputs, mut targets] = room(data, 1);
-        data.gather_plain(&[index], inputs.view_mut(), targets.view_mut()).ok()?;
+        data.gather(None, &[index], inputs.view_mut(), targets.view_mut()).ok()?;
         let sample = inputs.index_axis_move(Axis(0), 0);
         let shape = match self.trainer.monitor.as_ref().and_then(|monitor| monitor.images.clone()) {
             Some(shape) => shape,

@@ -3,7 +3,7 @@
 /// Round numbers at equal distances that enclose a range: `first`·unit to `last`·unit in steps of `step`·unit, where
 /// unit = 10^`exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticks {
+pub struct Ticks {
     first: i64,
     last: i64,
     step: i64,
@@ -13,7 +13,7 @@ pub(crate) struct Ticks {
 impl Ticks {
     /// About `count` steps of 1, 2 or 5 units from at or below `low` to at or above `high`; both are finite, and an
     /// range without width is widened.
-    pub(crate) fn enclosing(low: f64, high: f64, count: f64) -> Self {
+    pub fn enclosing(low: f64, high: f64, count: f64) -> Self {
         let (low, high) = if is_flat(low, high) { widened(low) } else { (low, high) };
         let rough = (high - low) / count;
         let exponent = rough.log10().floor() as i32;
@@ -41,12 +41,12 @@ impl Ticks {
     }
 
     /// The lowest and the highest tick.
-    pub(crate) fn range(&self) -> (f64, f64) {
+    pub fn range(&self) -> (f64, f64) {
         (self.value(self.first), self.value(self.last))
     }
 
     /// Each tick with its label.
-    pub(crate) fn labels(&self) -> Vec<(f64, String)> {
+    pub fn labels(&self) -> Vec<(f64, String)> {
         let largest = self.value(self.first.abs().max(self.last.abs()));
         let plain = (1e-3..1e6).contains(&largest);
         let decimals = if self.step == 10 { -1 - self.exponent } else { -self.exponent }.max(0) as usize;
@@ -66,7 +66,7 @@ impl Ticks {
 }
 
 /// Whether the bounds differ by no more than roundings do.
-pub(crate) fn is_flat(low: f64, high: f64) -> bool {
+pub fn is_flat(low: f64, high: f64) -> bool {
     high - low <= 1e-9 * low.abs().max(high.abs()) + 1e-300
 }
 
