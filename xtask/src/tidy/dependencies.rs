@@ -22,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("nn-data", LEAF),
     ("nn-monitor", &["nn-core"]),
     ("nn-layers", &["nn-core", "nn-ops", "nn-graph", "nn-init", "nn-norm", "nn-regularize"]),
+    ("nn-tune", &["nn-core"]),
     ("nn-train", EVERYTHING),
 ];
 
@@ -40,6 +41,7 @@ const EVERYTHING: &[&str] = &[
     "nn-data",
     "nn-monitor",
     "nn-layers",
+    "nn-tune",
 ];
 
 /// The only crates from outside that the core may depend on.

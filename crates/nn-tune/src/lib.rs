@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod distribution;
+mod domain;
+mod error;
+mod params;
+pub mod pruner;
+pub mod sampler;
+mod space;
+pub mod storage;
+mod study;
+mod trial;
+
+pub use distribution::Distribution;
+pub use domain::{Domain, Scale};
+pub use error::{ParamError, SpaceError, StudyError};
+pub use params::{Params, Value};
+pub use pruner::Pruner;
+pub use sampler::{Random, Sampler};
+pub use space::{Condition, Parameter, Space};
+pub use study::Study;
+pub use trial::{Direction, Outcome, Trial, TrialState, Verdict};
