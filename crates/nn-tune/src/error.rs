@@ -77,6 +77,16 @@ pub enum ParamError {
         /// The hyperparameter.
         name: String,
     },
+    /// A value of a hyperparameter that is not there, in view of the others.
+    #[error("`{name}` is there only when `{of}` is {condition}")]
+    Inactive {
+        /// The hyperparameter.
+        name: String,
+        /// What its condition looks at.
+        of: String,
+        /// The condition.
+        condition: String,
+    },
     /// A value outside the range.
     #[error("`{name}`: expected {expected}, got {value}")]
     Outside {

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod condition;
 mod distribution;
 mod domain;
 mod error;
 mod params;
+mod preset;
 pub mod pruner;
 pub mod sampler;
 mod space;
@@ -11,12 +13,14 @@ pub mod storage;
 mod study;
 mod trial;
 
+pub use condition::Condition;
 pub use distribution::Distribution;
 pub use domain::{Domain, Scale};
 pub use error::{ParamError, SpaceError, StudyError};
 pub use params::{Params, Value};
+pub use preset::Preset;
 pub use pruner::Pruner;
 pub use sampler::{Random, Sampler};
-pub use space::{Condition, Parameter, Space};
+pub use space::{Parameter, Space};
 pub use study::Study;
 pub use trial::{Direction, Outcome, Trial, TrialState, Verdict};

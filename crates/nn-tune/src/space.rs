@@ -1,9 +1,7 @@
 //! What is to be tuned.
 
-use std::fmt;
-use std::ops::{RangeFrom, RangeInclusive};
-
-use crate::{Domain, ParamError, Params, Scale, SpaceError, Value};
+use crate::domain::STEP_TOLERANCE;
+use crate::{Condition, Domain, ParamError, Params, Preset, Scale, SpaceError, Value};
 
 /// The hyperparameters that are to be tuned, each with its range and scale.
 ///
@@ -24,81 +22,6 @@ pub struct Parameter {
     pub domain: Domain,
     /// It is there when all of these hold of hyperparameters before it.
     pub conditions: Vec<(String, Condition)>,
-}
-
-/// What another hyperparameter must be.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Condition {
-    /// A number of at least this.
-    AtLeast(f64),
-    /// A number from this to that.
-    Between(f64, f64),
-    /// One of these.
-    OneOf(Vec<Value>),
-}
-
-impl Condition {
-    /// Whether a value is so.
-    pub fn holds(&self, value: &Value) -> bool {
-        match self {
-            Condition::AtLeast(low) => value.as_f64().is_some_and(|x| x >= *low),
-            Condition::Between(low, high) => value.as_f64().is_some_and(|x| (*low..=*high).contains(&x)),
-            Condition::OneOf(values) => values.contains(value),
-        }
-    }
-
-    /// Whether some value of a domain is so.
-    fn can_hold(&self, domain: &Domain) -> bool {
-        match (domain, self) {
-            (_, Condition::OneOf(values)) => values.iter().any(|value| domain.contains(value)),
-            (Domain::Float { high, .. }, Condition::AtLeast(low)) => high >= low,
-            (Domain::Float { low, high, .. }, Condition::Between(from, to)) => low <= to && from <= high,
-            (Domain::Int { high, .. }, Condition::AtLeast(low)) => *high as f64 >= *low,
-            (Domain::Int { low, high, .. }, Condition::Between(from, to)) => {
-                *low as f64 <= *to && *from <= *high as f64
-            }
-            (Domain::PowersOfTwo { .. } | Domain::Choice { .. }, _) => {
-                (0..domain.cardinality().unwrap_or(0)).any(|i| self.holds(&domain.nth(i)))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Condition::AtLeast(low) => write!(f, "at least {low}"),
-            Condition::Between(low, high) => write!(f, "from {low} to {high}"),
-            Condition::OneOf(values) => {
-                let names: Vec<String> = values.iter().map(Value::to_string).collect();
-                write!(f, "one of {}", names.join(", "))
-            }
-        }
-    }
-}
-
-impl From<RangeFrom<i64>> for Condition {
-    fn from(range: RangeFrom<i64>) -> Self {
-        Condition::AtLeast(range.start as f64)
-    }
-}
-
-impl From<RangeInclusive<i64>> for Condition {
-    fn from(range: RangeInclusive<i64>) -> Self {
-        Condition::Between(*range.start() as f64, *range.end() as f64)
-    }
-}
-
-impl From<bool> for Condition {
-    fn from(value: bool) -> Self {
-        Condition::OneOf(vec![value.into()])
-    }
-}
-
-impl From<&str> for Condition {
-    fn from(value: &str) -> Self {
-        Condition::OneOf(vec![value.into()])
-    }
 }
 
 impl Space {
@@ -164,6 +87,20 @@ impl Space {
         self.int(name, low, high, Scale::Log, 1)
     }
 
+    /// One of `low`, `low` + `step`, …, `high`, each order of magnitude equally likely.
+    ///
+    /// # Errors
+    /// As [`integer_step`](Space::integer_step), and when `low` is below 1 or `step`.
+    pub fn log_integer_step(
+        self,
+        name: &str,
+        low: i64,
+        high: i64,
+        step: i64,
+    ) -> Result<Self, SpaceError> {
+        self.int(name, low, high, Scale::Log, step)
+    }
+
     /// A power of two from `low` to `high`, each equally likely: for batch sizes.
     ///
     /// # Errors
@@ -179,7 +116,7 @@ impl Space {
     /// One of these.
     ///
     /// # Errors
-    /// When there are none or two are the same, or the name is taken.
+    /// When there are none, two are the same (1 and 1.0 are), one is NaN, or the name is taken.
     pub fn choice<V: Into<Value>>(
         self,
         name: &str,
@@ -189,7 +126,11 @@ impl Space {
         if choices.is_empty() {
             return Err(range(name, "at least one choice", "none".to_owned()));
         }
-        if let Some(twice) = (1..choices.len()).find(|&i| choices[..i].contains(&choices[i])) {
+        if choices.iter().any(|choice| !choice.is_same(choice)) {
+            return Err(range(name, "choices that can be compared", "NaN".to_owned()));
+        }
+        let is_second = |&i: &usize| choices[..i].iter().any(|choice| choice.is_same(&choices[i]));
+        if let Some(twice) = (1..choices.len()).find(is_second) {
             return Err(range(name, "choices that differ", format!("{} twice", choices[twice])));
         }
         self.add(name, Domain::Choice { choices })
@@ -229,6 +170,14 @@ impl Space {
         Ok(space)
     }
 
+    /// One of the usual hyperparameters, under its usual name, in its usual range.
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub fn preset(self, preset: Preset) -> Result<Self, SpaceError> {
+        self.add(preset.name(), preset.domain())
+    }
+
     fn float(
         self,
         name: &str,
@@ -244,6 +193,9 @@ impl Space {
         if !(low.is_finite() && high.is_finite() && low < high) {
             return Err(range(name, "finite bounds, the lowest first", got()));
         }
+        if !(high - low).is_finite() {
+            return Err(range(name, "bounds whose difference is finite", got()));
+        }
         if scale == Scale::Log && low <= 0.0 {
             return Err(range(name, "bounds above 0, for a logarithmic scale", got()));
         }
@@ -252,23 +204,35 @@ impl Space {
         }
         if let Some(step) = step {
             let steps = (high - low) / step;
-            if !(step > 0.0 && (steps - steps.round()).abs() <= 1e-8 * steps.max(1.0)) {
+            if !(step > 0.0 && steps >= 0.5 && (steps - steps.round()).abs() <= STEP_TOLERANCE) {
                 return Err(range(name, "a step above 0 that divides the range", got()));
+            }
+            if step < SMALLEST_STEP * low.abs().max(high.abs()) {
+                return Err(range(name, "a step of at least 1e-7 of the bounds", got()));
             }
         }
         self.add(name, Domain::Float { low, high, scale, step })
     }
 
     fn int(self, name: &str, low: i64, high: i64, scale: Scale, step: i64) -> Result<Self, SpaceError> {
-        let got = || format!("{low} to {high} in steps of {step}");
-        if low >= high || high.checked_sub(low).is_none() {
+        let got = || match step {
+            1 => format!("{low} to {high}"),
+            _ => format!("{low} to {high} in steps of {step}"),
+        };
+        if low >= high {
             return Err(range(name, "bounds, the lowest first", got()));
+        }
+        if step < 1 || !high.abs_diff(low).is_multiple_of(step.unsigned_abs()) {
+            return Err(range(name, "a step above 0 that divides the range", got()));
+        }
+        if high.abs_diff(low) / step.unsigned_abs() == u64::MAX {
+            return Err(range(name, "fewer than 2⁶⁴ values", got()));
         }
         if scale == Scale::Log && low < 1 {
             return Err(range(name, "bounds above 0, for a logarithmic scale", got()));
         }
-        if step < 1 || (high - low) % step != 0 {
-            return Err(range(name, "a step above 0 that divides the range", got()));
+        if scale == Scale::Log && low < step {
+            return Err(range(name, "a lowest bound of at least the step, for a logarithmic scale", got()));
         }
         self.add(name, Domain::Int { low, high, scale, step })
     }
@@ -309,38 +273,77 @@ impl Space {
     /// # Errors
     /// Names the first that is not so.
     pub fn check(&self, params: &Params) -> Result<(), ParamError> {
-        for (name, _) in params.iter() {
-            if !self.parameter(name).is_some_and(|parameter| parameter.is_active(params)) {
-                let active = self.parameters.iter().filter(|parameter| parameter.is_active(params));
-                return Err(ParamError::Unknown {
-                    name: name.to_owned(),
-                    expected: active.map(|parameter| parameter.name.clone()).collect(),
-                });
+        self.fit(params).map(drop)
+    }
+
+    /// These values, each of the kind of its hyperparameter: where a whole number is expected, 32.0 becomes 32.
+    ///
+    /// # Errors
+    /// Names the first that is missing, outside its range, not there in view of the others, or unknown.
+    pub fn fit(&self, params: &Params) -> Result<Params, ParamError> {
+        let fitted = self.fit_some(params)?;
+        for parameter in &self.parameters {
+            let (name, is_given) = (&parameter.name, fitted.value(&parameter.name).is_some());
+            match parameter.failing(&fitted) {
+                None if !is_given => return Err(ParamError::Missing { name: name.clone() }),
+                Some((of, condition)) if is_given => {
+                    let (name, of, condition) = (name.clone(), of.clone(), condition.to_string());
+                    return Err(ParamError::Inactive { name, of, condition });
+                }
+                _ => {}
             }
         }
-        for Parameter { name, domain, .. } in self.parameters.iter().filter(|p| p.is_active(params)) {
-            match params.value(name) {
-                None => return Err(ParamError::Missing { name: name.clone() }),
-                Some(value) if !domain.contains(value) => {
+        Ok(fitted)
+    }
+
+    /// As [`fit`](Space::fit), but any may be missing.
+    ///
+    /// # Errors
+    /// Names the first that is outside its range, not there in view of the others, or unknown.
+    pub fn fit_some(&self, params: &Params) -> Result<Params, ParamError> {
+        if let Some((name, _)) = params.iter().find(|(name, _)| self.parameter(name).is_none()) {
+            let expected = self.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+            return Err(ParamError::Unknown { name: name.to_owned(), expected });
+        }
+        let mut fitted = Params::new();
+        for Parameter { name, domain, conditions } in &self.parameters {
+            let Some(value) = params.value(name) else { continue };
+            let fails = |(of, condition): &&(String, Condition)| {
+                params.value(of).is_some_and(|value| !condition.holds(value))
+            };
+            if let Some((of, condition)) = conditions.iter().find(fails) {
+                let (name, of, condition) = (name.clone(), of.clone(), condition.to_string());
+                return Err(ParamError::Inactive { name, of, condition });
+            }
+            match domain.fit(value) {
+                Some(value) => fitted.insert(name, value),
+                None => {
                     let (name, expected, value) = (name.clone(), domain.to_string(), value.clone());
                     return Err(ParamError::Outside { name, expected, value });
                 }
-                Some(_) => {}
             }
         }
-        Ok(())
+        Ok(fitted)
     }
 }
 
 impl Parameter {
     /// Whether it is there, given the values of those before it.
     pub fn is_active(&self, params: &Params) -> bool {
-        let holds = |(name, condition): &(String, Condition)| {
+        self.failing(params).is_none()
+    }
+
+    /// The first condition that does not hold.
+    fn failing(&self, params: &Params) -> Option<&(String, Condition)> {
+        let holds = |(name, condition): &&(String, Condition)| {
             params.value(name).is_some_and(|value| condition.holds(value))
         };
-        self.conditions.iter().all(holds)
+        self.conditions.iter().find(|condition| !holds(condition))
     }
 }
+
+/// Smaller steps, as a part of the bounds, are lost in the rounding of numbers.
+const SMALLEST_STEP: f64 = 1e-7;
 
 fn range(name: &str, expected: &str, got: String) -> SpaceError {
     SpaceError::Range { name: name.to_owned(), expected: expected.to_owned(), got }

@@ -1,5 +1,8 @@
 //! The values of hyperparameters by name.
 
+mod deserialize;
+mod serialize;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -7,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ParamError;
+use deserialize::Field;
 
 /// One value of a hyperparameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,13 +38,29 @@ impl Value {
         }
     }
 
-    /// The whole number, where it is one.
+    /// The whole number, where it is one, also when it is written as 1.0.
     pub fn as_i64(&self) -> Option<i64> {
         match *self {
             Value::Int(value) => Some(value),
+            Value::Float(value) => whole(value),
             _ => None,
         }
     }
+
+    /// Whether both are equal, or the same number: 1 and 1.0.
+    pub fn is_same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (&Value::Int(whole), &Value::Float(x)) | (&Value::Float(x), &Value::Int(whole)) => {
+                x == whole as f64
+            }
+            _ => self == other,
+        }
+    }
+}
+
+/// The whole number that a number is, unless it is too large to be told from its neighbours.
+fn whole(x: f64) -> Option<i64> {
+    (x.fract() == 0.0 && x.abs() <= 2.0_f64.powi(53)).then_some(x as i64)
 }
 
 impl fmt::Display for Value {
@@ -67,6 +87,25 @@ impl From<i64> for Value {
     }
 }
 
+impl From<i32> for Value {
+    fn from(value: i32) -> Self {
+        Value::Int(value.into())
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Value::Int(value.into())
+    }
+}
+
+impl From<f32> for Value {
+    /// The number that is written the same: 0.1, not 0.10000000149011612.
+    fn from(value: f32) -> Self {
+        Value::Float(value.to_string().parse().unwrap_or_else(|_| value.into()))
+    }
+}
+
 impl From<f64> for Value {
     fn from(value: f64) -> Self {
         Value::Float(value)
@@ -87,22 +126,34 @@ impl From<String> for Value {
 
 /// The values of hyperparameters by name.
 ///
-/// Any struct that serde reads and writes can be had from them, and they from it:
+/// Any struct of numbers, truth values and enums without fields that serde reads and writes can be had from them, and
+/// they from it; an `Option` is `None` where a hyperparameter is not there:
 ///
 /// ```
 /// use nn_tune::Params;
+/// use serde::{Deserialize, Serialize};
 ///
-/// #[derive(serde::Serialize, serde::Deserialize)]
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// #[serde(rename_all = "snake_case")]
+/// enum Activation { Relu, Tanh }
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
 /// struct Hyperparameters {
 ///     learning_rate: f64,
+///     activation: Activation,
 ///     units: usize,
 ///     units_2: Option<usize>,
 /// }
 ///
-/// let params = Params::new().with("learning_rate", 0.1).with("units", 32_i64);
+/// let params = Params::new().with("learning_rate", 0.1).with("activation", "tanh").with("units", 32);
 /// let hyperparameters: Hyperparameters = params.to()?;
-/// assert_eq!((hyperparameters.units, hyperparameters.units_2), (32, None));
+/// let expected =
+///     Hyperparameters { learning_rate: 0.1, activation: Activation::Tanh, units: 32, units_2: None };
+/// assert_eq!(hyperparameters, expected);
 /// assert_eq!(Params::from(&hyperparameters)?, params);
+///
+/// let error = params.with("units", 0.5).to::<Hyperparameters>().unwrap_err();
+/// assert_eq!(error.to_string(), "`units` is 0.5: invalid type: floating point `0.5`, expected usize");
 /// # Ok::<(), nn_tune::ParamError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -139,38 +190,27 @@ impl Params {
     /// # Errors
     /// When there is none of that name, or it is nothing of the kind.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, ParamError> {
-        let value = self.value(name).ok_or_else(|| ParamError::Unknown {
+        let (name, value) = self.values.get_key_value(name).ok_or_else(|| ParamError::Unknown {
             name: name.to_owned(),
             expected: self.values.keys().cloned().collect(),
         })?;
-        serde_json::to_value(value).and_then(serde_json::from_value).map_err(|error| ParamError::Kind {
-            name: name.to_owned(),
-            value: value.clone(),
-            reason: error.to_string(),
-        })
+        T::deserialize(Field { name, value })
     }
 
-    /// A struct with these values as fields.
+    /// A struct with these values as fields. A whole number may be written as 32.0, any number as 1.
     ///
     /// # Errors
-    /// When a field is missing, or a value does not suit it.
+    /// When a field is missing, a value does not suit it, or there is no field for a value.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, ParamError> {
-        serde_json::to_value(self)
-            .and_then(serde_json::from_value)
-            .map_err(|error| ParamError::Struct { reason: error.to_string() })
+        deserialize::fields(&self.values)
     }
 
     /// The fields of a struct; those that are `None` are left out.
     ///
     /// # Errors
     /// When it is no struct or map, or a field is neither a number nor a name nor a truth value.
-    pub fn from<T: Serialize>(hyperparameters: &T) -> Result<Self, ParamError> {
-        let value = serde_json::to_value(hyperparameters)
-            .map_err(|error| ParamError::Struct { reason: error.to_string() })?;
-        let mut params: Params = serde_json::from_value(value)
-            .map_err(|error| ParamError::Struct { reason: error.to_string() })?;
-        params.values.retain(|_, value| *value != Value::Null);
-        Ok(params)
+    pub fn from<T: Serialize + ?Sized>(hyperparameters: &T) -> Result<Self, ParamError> {
+        serialize::fields(hyperparameters).map(|values| Params { values })
     }
 
     /// All, in the order of their names.
