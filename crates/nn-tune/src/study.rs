@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nn_core::Streams;
 use rand::Rng;
 
-use crate::pruner::NoPruner;
+use crate::pruner::{NoPruner, Reported};
 use crate::storage::{InMemory, Operation, Owner, Record, State, Storage, StudyRecord};
 use crate::{Direction, Outcome, Params, Pruner, Sampler, Space, StudyError, Trial, TrialState, Verdict};
 
@@ -161,7 +161,20 @@ impl Study {
         let trial = self.open_trial(&mut kept, number)?;
         kept.update(&self.worker, |_| vec![Operation::Intermediate { trial, step, value }])?;
         let trials = &kept.record().trials;
-        Ok(self.pruner.verdict(self.direction, trials, &trials[number as usize]))
+        let (study, direction) = (self.name.as_str(), self.direction);
+        let reported = Reported { study, direction, trials, trial: &trials[number as usize] };
+        let (verdict, notes) = (self.pruner.verdict(&reported), self.pruner.notes(&reported));
+        if !notes.is_empty() {
+            let owner = Owner::System;
+            let note = |(key, value): (String, f64)| Operation::TrialAttribute {
+                trial,
+                owner,
+                key,
+                value: value.into(),
+            };
+            kept.update(&self.worker, |_| notes.iter().cloned().map(note).collect())?;
+        }
+        Ok(verdict)
     }
 
     /// Tells how a trial ended. An objective that is not finite counts as failed.
