@@ -1,15 +1,10 @@
 //! A search for hyperparameters: what was tried, and what came of it.
 
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use nn_core::Streams;
-use rand::Rng;
+use std::time::SystemTime;
 
 use crate::pruner::{NoPruner, Reported};
-use crate::storage::{InMemory, Operation, Owner, Record, State, Storage, StudyRecord};
+use crate::storage::{InMemory, Operation, Owner, Record, State, Storage, StudyRecord, worker_name};
 use crate::{Direction, Outcome, Params, Pruner, Sampler, Space, StudyError, Trial, TrialState, Verdict};
 
 /// Where a trial keeps why it failed.
@@ -291,13 +286,4 @@ impl Kept {
         added.iter().for_each(|record| self.state.apply(record));
         Ok(())
     }
-}
-
-/// A name that no other worker has.
-fn worker_name() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
-    let streams = Streams::new(now).child(u64::from(process::id()));
-    let mut rng = streams.rng("worker", COUNT.fetch_add(1, Ordering::Relaxed));
-    format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
 }

@@ -1,15 +1,27 @@
 //! Where studies are kept: a log of records, each of which changes the studies in one small way.
 
+mod journal;
+mod json;
+mod lock;
 mod memory;
+pub(crate) mod range;
+mod record;
 mod state;
+pub(crate) mod time;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use nn_core::Streams;
+use rand::Rng;
 use thiserror::Error;
 
+pub use journal::Journal;
+pub use lock::Lock;
 pub use memory::InMemory;
 pub use state::{State, StudyRecord};
 
@@ -156,4 +168,13 @@ pub enum StorageError {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+/// A name that no other worker has.
+pub(crate) fn worker_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64);
+    let streams = Streams::new(now).child(u64::from(process::id()));
+    let mut rng = streams.rng("worker", COUNT.fetch_add(1, Ordering::Relaxed));
+    format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
 }
