@@ -107,24 +107,38 @@ impl Study {
     /// # Errors
     /// When the storage does not work.
     pub fn ask(&self) -> Result<Trial, StudyError> {
+        Ok(self.ask_within(u64::MAX)?.expect("there are fewer trials"))
+    }
+
+    /// A trial to work on, unless so many of the study have been begun by whomever.
+    ///
+    /// # Errors
+    /// When the storage does not work.
+    pub fn ask_within(&self, trials: u64) -> Result<Option<Trial>, StudyError> {
         let mut kept = self.kept();
         let study = kept.study;
-        let mut number = 0;
+        let mut number = None;
         kept.update(&self.worker, |state| {
             let record = state.study(study).expect("studies stay");
+            let begun = record.trials.iter().filter(|trial| trial.state != TrialState::Waiting);
+            if begun.count() as u64 >= trials {
+                number = None;
+                return vec![];
+            }
             let at = Some(SystemTime::now());
             let waiting = record.trials.iter().find(|trial| trial.state == TrialState::Waiting);
             if let Some(trial) = waiting {
-                number = trial.number;
-                let trial = record.ids[number as usize];
+                number = Some(trial.number);
+                let trial = record.ids[trial.number as usize];
                 return vec![Operation::SetState { trial, state: TrialState::Running, values: None, at }];
             }
-            number = record.trials.len() as u64;
-            let params = self.sampler.sample(&self.space, self.direction, &record.trials, number);
+            let next = record.trials.len() as u64;
+            number = Some(next);
+            let params = self.sampler.sample(&self.space, self.direction, &record.trials, next);
             let trial = Trial { started: at, ..self.trial(TrialState::Running, params) };
             vec![Operation::CreateTrial { study, trial: Box::new(trial) }]
         })?;
-        Ok(kept.record().trials[number as usize].clone())
+        Ok(number.map(|number| kept.record().trials[number as usize].clone()))
     }
 
     /// Adds a point to be tried before any other; what is missing of the hyperparameters is not allowed.
