@@ -156,7 +156,7 @@ fn the_last_and_the_best_are_kept() {
     let folder = Folder::new("kept");
     let checkpoints = Checkpoints::new(folder.0.join("checkpoints")).every_steps(2).keep_last(3);
     let trainer = trainer(Adam::new(3e-3).unwrap()).checkpoints(checkpoints.clone());
-    outcome(&trainer, 1).unwrap();
+    let first = outcome(&trainer, 1).unwrap();
     let mut names: Vec<_> = fs::read_dir(checkpoints.folder())
         .unwrap()
         .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -167,7 +167,7 @@ fn the_last_and_the_best_are_kept() {
     let error = outcome(&trainer, 1).unwrap_err().to_string();
     assert!(error.contains("step-000000028") && error.contains("earlier run"), "{error}");
     let over = trainer.clone().checkpoints(checkpoints.overwrite());
-    assert_eq!(outcome(&over, 1).unwrap(), outcome(&over, 1).unwrap());
+    assert_eq!(outcome(&over, 1).unwrap(), first);
 }
 
 /// The training that is killed: its checkpoints follow one another closely.
@@ -196,7 +196,7 @@ fn a_process_that_is_killed_at_any_moment_goes_on_to_the_same_bits() {
     let expected = outcome(&to_be_killed(&whole.0), 1).unwrap().0;
     let start = || {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "process_to_be_killed", "--nocapture"]).env(FOLDER, &killed.0);
+        command.args(["--exact", "resume::process_to_be_killed", "--nocapture"]).env(FOLDER, &killed.0);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         lines.by_ref().map_while(Result::ok).find(|line| line.contains("begun"));

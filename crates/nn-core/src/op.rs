@@ -71,7 +71,7 @@ impl Outline {
     pub fn new(shape: impl Into<Vec<usize>>, inputs: usize) -> Self {
         let (reads_input, moves) = (vec![false; inputs], vec![false; inputs]);
         let shape = shape.into();
-        let flops = shape.iter().map(|&n| n as u64).product();
+        let flops = crate::shape::size(&shape) as u64;
         Outline { shape, saved: 0, scratch: 0, reads_input, reads_output: false, moves, flops }
     }
 

@@ -1,8 +1,8 @@
 //! Arithmetic on shapes.
 
-/// The number of elements of an array of this shape (1 for a scalar, whose shape is empty).
+/// The number of elements of an array of this shape (1 for a scalar, whose shape is empty), at most `usize::MAX`.
 pub fn size(shape: &[usize]) -> usize {
-    shape.iter().product()
+    shape.iter().fold(1, |product, &n| product.saturating_mul(n))
 }
 
 /// The shape that two arrays are stretched to by broadcasting, as NumPy does it; `None` where they do not fit.

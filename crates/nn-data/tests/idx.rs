@@ -1,7 +1,7 @@
 //! IDX files: what is written by the format's description is read back, and every damage is reported.
 
-mod files;
-mod idx_bytes;
+use crate::files;
+use crate::idx_bytes;
 
 use files::Folder;
 use idx_bytes::{encode, gzip};

@@ -1,6 +1,6 @@
 //! Folders of images: what is read, and what is refused.
 
-mod files;
+use crate::files;
 
 use std::fs;
 use std::path::Path;

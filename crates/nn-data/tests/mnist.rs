@@ -1,7 +1,7 @@
 //! The four files of MNIST: small ones made here, and the real ones where `MNIST_DIR` names their folder.
 
-mod files;
-mod idx_bytes;
+use crate::files;
+use crate::idx_bytes;
 
 use files::Folder;
 use idx_bytes::{encode, gzip};

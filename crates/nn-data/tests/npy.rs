@@ -1,6 +1,6 @@
 //! `.npy` and `.npz`: files that NumPy wrote, what is written here, and every damage.
 
-mod files;
+use crate::files;
 
 use std::io::Write;
 

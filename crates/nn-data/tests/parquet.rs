@@ -2,7 +2,7 @@
 
 #![cfg(feature = "parquet")]
 
-mod files;
+use crate::files;
 
 use files::Folder;
 use ndarray::array;

@@ -1,7 +1,7 @@
 //! Sets that stay in their files: what is read, what is refused, and how much memory it takes.
 
-mod files;
-mod idx_bytes;
+use crate::files;
+use crate::idx_bytes;
 
 use std::fs::File;
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! CSV files as tables: features, classes, missing values, and every error with its place.
 
-mod files;
+use crate::files;
 
 use files::Folder;
 use ndarray::{Array2, array};

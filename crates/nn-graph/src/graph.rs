@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
+use nn_core::shape::size;
 use nn_core::{Mode, Op, Outline, ParamLayout, Real, Role};
 use nn_ops::{Activation, Add, Conv, ConvTranspose, Linear, MatMul, Reshape, Transpose};
 
@@ -19,8 +20,8 @@ impl NodeId {
     pub(crate) const POISON: NodeId = NodeId(usize::MAX);
 }
 
-/// The most elements of a parameter: beyond what processors can address.
-const LARGEST: u64 = 1 << 48;
+/// The most elements of an array: beyond any memory that there is. The arithmetic on two such shapes can be counted.
+const LARGEST: u64 = 1 << 40;
 
 /// What the compiler knows of an operation beyond the [`Op`] trait.
 #[derive(Clone, Debug)]
@@ -142,10 +143,8 @@ impl<F: Real> Graph<F> {
     /// Declares a parameter; inside of [`scope`](Self::scope) its name is preceded by the path.
     pub fn param(&self, name: &str, shape: &[usize], role: Role) -> Var<'_, F> {
         let full = self.full_name(name);
-        let elements = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-        if elements.is_none_or(|elements| elements as u64 > LARGEST) {
-            let message = format!("parameter `{full}` of shape {shape:?} is larger than any memory");
-            return self.fail(RecordError::Module { path: self.path(), message });
+        if size(shape) as u64 > LARGEST {
+            return self.too_large(&format!("parameter `{full}`"), shape);
         }
         let added = self.recording.borrow_mut().layout.add(&full, shape, role);
         match added {
@@ -159,6 +158,9 @@ impl<F: Real> Graph<F> {
         let is_it = |node: &Node<F>| matches!(node.source, Source::Placeholder) && node.path == name;
         if self.recording.borrow().nodes.iter().any(is_it) {
             return self.fail(RecordError::DuplicatePlaceholder { name: name.to_owned() });
+        }
+        if size(shape) as u64 > LARGEST {
+            return self.too_large(&format!("placeholder `{name}`"), shape);
         }
         self.push(Source::Placeholder, shape.to_vec(), name.to_owned())
     }
@@ -177,7 +179,7 @@ impl<F: Real> Graph<F> {
             Source::Op(applied) => applied.outline.flops,
             Source::Placeholder | Source::Param(_) | Source::Constant(_) => 0,
         };
-        self.recording.borrow().nodes.iter().map(of_node).sum()
+        self.recording.borrow().nodes.iter().map(of_node).fold(0, u64::saturating_add)
     }
 
     /// A parameter that has been declared, by its full name, for example to put a penalty on it.
@@ -205,6 +207,9 @@ impl<F: Real> Graph<F> {
             op.infer(&shapes)
         };
         match inferred {
+            Ok(outline) if size(&outline.shape) as u64 > LARGEST => {
+                self.too_large(&format!("the result of `{}`", op.name()), &outline.shape)
+            }
             Ok(outline) => {
                 let (shape, kind) = (outline.shape.clone(), kind_of(&op));
                 let applied = Applied { op: Arc::new(op), kind, inputs, outline };
@@ -286,6 +291,11 @@ impl<F: Real> Graph<F> {
 
     fn poison(&self) -> Var<'_, F> {
         Var { graph: self, id: NodeId::POISON }
+    }
+
+    fn too_large(&self, what: &str, shape: &[usize]) -> Var<'_, F> {
+        let message = format!("{what} of shape {shape:?} is larger than any memory");
+        self.fail(RecordError::Module { path: self.path(), message })
     }
 
     fn fail(&self, error: RecordError) -> Var<'_, F> {

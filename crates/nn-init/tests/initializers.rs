@@ -1,6 +1,6 @@
 //! What every initialiser must do. Each stands in `members`, and is named nowhere else in this file.
 
-mod distributions;
+use crate::distributions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

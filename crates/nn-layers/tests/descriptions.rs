@@ -1,6 +1,6 @@
 //! Modules as data: what each kind is described as, that what is built of it is the same, and bad descriptions.
 
-mod list;
+use crate::list;
 
 use list::{Numbered, OfImages, list};
 use ndarray::{ArrayD, IxDyn};

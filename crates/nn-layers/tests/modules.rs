@@ -1,6 +1,6 @@
 //! What every module of the list must satisfy; what dropout does to a gradient check.
 
-mod list;
+use crate::list;
 
 use list::list;
 use ndarray::{ArrayD, IxDyn};

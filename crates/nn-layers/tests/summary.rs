@@ -1,6 +1,6 @@
 //! Summaries of networks.
 
-mod list;
+use crate::list;
 
 use list::list;
 use nn_core::Role;

@@ -2,7 +2,7 @@
 //! random shapes and memory layouts, the same bits for large arrays on any number of threads and in any memory layout,
 //! and what it makes of NaN, of nothing, and of shapes that do not fit.
 
-mod list;
+use crate::list;
 
 use list::{Entry, table};
 use ndarray::ArrayD;

@@ -1,7 +1,7 @@
 //! The weights of attention: the softmax of scaled and masked scores.
 
 use ndarray::{Axis, Ix4};
-use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, ValueError, View, ViewMut};
+use nn_core::{Grad, Io, Memory, Outline, Real, ShapeError, Step, ValueError, View, ViewMut, shape};
 
 use crate::operation::Body;
 use crate::simd::dispatch;
@@ -60,9 +60,9 @@ impl<F: Real> Body<F> for AttentionWeights {
             let expected = format!("a mask [batch, keys], here [{batch}, {keys}]");
             return Err(ShapeError::Input { op: NAME, input: 1, expected, got: mask.to_vec() });
         }
-        let size: usize = scores.iter().product();
+        let size = shape::size(scores);
         let outline = Outline::new(scores, inputs.len()).reads_output().scratch(3 * keys);
-        Ok(outline.flops(10 * size))
+        Ok(outline.flops(size.saturating_mul(10)))
     }
 
     fn check(&self, inputs: &[View<'_, F>]) -> Result<(), ValueError> {

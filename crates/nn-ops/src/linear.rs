@@ -65,8 +65,9 @@ impl<F: Real> Body<F> for Linear {
         let mut result = x.to_vec();
         result[x.len() - 1] = out;
         let size = shape::size(&result);
-        let outline = Outline::new(result, inputs.len()).scratch(size + ROWS * out).reads_inputs(&[0, 1]);
-        let outline = outline.flops(2 * features * size);
+        let outline =
+            Outline::new(result, inputs.len()).scratch(size.saturating_add(ROWS * out)).reads_inputs(&[0, 1]);
+        let outline = outline.flops(size.saturating_mul(2 * features));
         Ok(if self.activation == Activation::Identity { outline } else { outline.reads_output() })
     }
 

@@ -59,7 +59,7 @@ impl<F: Real> Body<F> for MatMul {
             return mismatch("the second must be a matrix or have the leading axes of the first".to_owned());
         }
         let result = [batch, &[m, n]].concat();
-        let flops = 2 * k * shape::size(&result);
+        let flops = shape::size(&result).saturating_mul(2 * k);
         Ok(Outline::new(result, 2).reads_inputs(&[0, 1]).flops(flops))
     }
 

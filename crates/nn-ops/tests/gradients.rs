@@ -1,9 +1,9 @@
 //! The list of all operations, and the checks that every one of them must pass: its gradient and the properties of
 //! `nn_gradcheck::properties` over random shapes and memory layouts, and the same bits on any number of threads.
 
-mod convolutions;
-mod sequences;
-mod windows;
+use crate::convolutions;
+use crate::sequences;
+use crate::windows;
 
 use std::panic::AssertUnwindSafe;
 

@@ -1,8 +1,7 @@
 //! Rules that no package offers with these formulas, against their papers' equations evaluated in `f64`: 200 steps on the
 //! three problems of the fixtures, with and without weight decay.
 
-#[path = "list/problems.rs"]
-mod problems;
+use crate::problems;
 
 use nn_core::Real;
 use nn_optim::{Adan, ExponentialMomentum, Lars, Optimizer, Rule, ShiftedNesterov};

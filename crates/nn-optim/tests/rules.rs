@@ -1,8 +1,7 @@
 //! What every rule must do.
 
-mod list;
-#[path = "list/problems.rs"]
-mod problems;
+use crate::list;
+use crate::problems;
 
 use list::{Member, cost, members};
 use nn_core::Real;

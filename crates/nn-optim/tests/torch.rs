@@ -1,7 +1,6 @@
 //! Whole trajectories against those of PyTorch, Optax and Keras, made by `fixtures/make_optim.py`.
 
-#[path = "list/problems.rs"]
-mod problems;
+use crate::problems;
 
 use ndarray::Array2;
 use nn_core::{RangeError, Real};

@@ -135,7 +135,9 @@ impl<F: Real> Ensemble<F> {
     /// # Errors
     /// When the shape of a sample is not the networks'.
     pub fn probabilities(&mut self, inputs: &View<'_, F>) -> Result<ArrayD<F>, TrainError> {
-        self.mean(inputs, |outputs| Ok(evaluate(&Softmax::default(), &Step::default(), &[outputs.view()])?.output))
+        self.mean(inputs, |outputs| {
+            Ok(evaluate(&Softmax::default(), &Step::default(), &[outputs.view()])?.output)
+        })
     }
 
     fn mean(

@@ -22,6 +22,7 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
         }
         if file.extension() == "rs" {
             findings.extend(check_code(file));
+            findings.extend(check_is_run(file, files));
         }
         if file.path.ends_with("Cargo.toml") && file.path.iter().count() == 3 {
             findings.extend(file.package().and_then(|package| check_documentation(file, package, files)));
@@ -51,6 +52,20 @@ fn check_code(file: &File) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A file of tests is a module of the program beside it, or a program that the manifest names.
+fn check_is_run(file: &File, files: &[File]) -> Option<Finding> {
+    let folder = file.path.parent().filter(|folder| folder.ends_with("tests"))?;
+    let main = files.iter().find(|main| main.path == folder.join("main.rs"))?;
+    let name = file.path.file_stem()?.to_str()?;
+    let is_module = main.text.lines().any(|line| line.strip_prefix("mod ") == Some(&format!("{name};")));
+    let package = file.package().unwrap_or("nn-train");
+    let manifest = files.iter().find(|file| file.path == Path::new("crates").join(package).join("Cargo.toml"))?;
+    let is_program = manifest.text.contains(&format!("tests/{name}.rs\""));
+    (name != "main" && !is_module && !is_program).then(|| {
+        file.finding(1, format!("is never run: {} has no `mod {name};`", main.path.display()))
+    })
 }
 
 /// A crate's README is its documentation.

@@ -67,6 +67,16 @@ fn a_sound_tree_has_no_findings() {
 }
 
 #[test]
+fn tests_that_are_never_run() {
+    let main = ("crates/nn-ops/tests/main.rs", "//! All.\n\nmod gradients;\n");
+    finds(&[main], &[]);
+    finds(
+        &[main, ("crates/nn-ops/tests/other.rs", "fn f() {}\n"), ("crates/nn-ops/tests/list/mod.rs", "")],
+        &["crates/nn-ops/tests/other.rs:1: is never run: crates/nn-ops/tests/main.rs has no `mod other;`"],
+    );
+}
+
+#[test]
 fn dependencies_that_point_upward() {
     let tree = Tree::sound();
     tree.manifest(

@@ -1,6 +1,6 @@
 //! The sizes of a convolution, in two dimensions; one of one dimension has a height of 1.
 
-use nn_core::ShapeError;
+use nn_core::{ShapeError, shape};
 
 /// A convolution takes `x` to `y`: y[o] = Σₖ x[o·stride + k·dilation − padding]·w[k]. A transposed one takes `y` to
 /// `x`.
@@ -62,7 +62,7 @@ impl Geometry {
 
     /// Multiplications in one pass over the batch.
     pub(super) fn work(&self) -> usize {
-        self.samples * self.groups * self.y_channels * self.y_plane() * self.taps()
+        shape::size(&[self.samples, self.groups, self.y_channels, self.y_plane(), self.taps()])
     }
 
     /// Parts of the batch, when each needs `elements` of working memory: a function of the shapes alone.

@@ -47,7 +47,7 @@ fn outline<F: Real, const D: usize>(
     let shape = [&[g.samples, g.groups * channels], &lengths[2 - D..]].concat();
     let scratch = forward::scratch::<F>(g, transposed).max(backward::scratch::<F>(g, transposed));
     let outline = Outline::new(shape, inputs.len()).scratch(scratch).reads_inputs(&[0, 1]);
-    let outline = outline.flops(2 * g.work());
+    let outline = outline.flops(g.work().saturating_mul(2));
     Ok(if activation == Activation::Identity { outline } else { outline.reads_output() })
 }
 

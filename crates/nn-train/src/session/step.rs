@@ -130,8 +130,9 @@ impl<F: Real> Session<'_, F> {
         self.accumulate.clone_from(&self.snapshot.accumulate);
         for step in self.snapshot.step..=last_good {
             let (data, batch, epoch) = (self.data, self.batch(step), step / per_epoch);
-            let loss = self
-                .gradient(step, batch.len(), |inputs, targets| data.gather(Some(epoch), &batch, inputs, targets))?;
+            let loss = self.gradient(step, batch.len(), |inputs, targets| {
+                data.gather(Some(epoch), &batch, inputs, targets)
+            })?;
             if step < last_good {
                 self.update(step, loss)?;
             }

@@ -1,0 +1,124 @@
+//! Functions whose lowest value is known, and the training of a small network.
+
+use std::f64::consts::{E, PI};
+
+use nn_tune::{Domain, Params, Space, SpaceError, Value};
+
+use crate::training::Training;
+
+/// What is to be minimised over a space.
+pub struct Problem {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it is looked for.
+    pub space: Space,
+    /// Its lowest value, as far as known.
+    pub lowest: f64,
+    value: Box<dyn Fn(&[f64]) -> f64 + Sync>,
+}
+
+impl Problem {
+    pub fn new(
+        name: &'static str,
+        space: Space,
+        lowest: f64,
+        value: impl Fn(&[f64]) -> f64 + Sync + 'static,
+    ) -> Self {
+        Problem { name, space, lowest, value: Box::new(value) }
+    }
+
+    /// The value at numbers in the order of the space; a choice is its position.
+    pub fn value(&self, numbers: &[f64]) -> f64 {
+        (self.value)(numbers)
+    }
+
+    /// The value at a point of the space.
+    pub fn value_at(&self, params: &Params) -> f64 {
+        let number = |name: &str, domain: &Domain| match (params.value(name), domain) {
+            (Some(value), Domain::Choice { .. }) => domain.position(value).map(|place| place as f64),
+            (value, _) => value.and_then(Value::as_f64),
+        };
+        let numbers: Vec<f64> = self
+            .space
+            .parameters()
+            .iter()
+            .map(|parameter| number(&parameter.name, &parameter.domain).expect("a full point of the space"))
+            .collect();
+        self.value(&numbers)
+    }
+}
+
+/// All problems of the table.
+pub fn all() -> Result<Vec<Problem>, SpaceError> {
+    let cube = |dimensions: usize, low: f64, high: f64| {
+        (0..dimensions).try_fold(Space::new(), |space, i| space.uniform(&format!("x{i}"), low, high))
+    };
+    let branin_space = Space::new().uniform("x0", -5.0, 10.0)?.uniform("x1", 0.0, 15.0)?;
+    let mixed_space = Space::new()
+        .choice("kind", ["a", "b", "c", "d"])?
+        .uniform("x", -5.0, 5.0)?
+        .log_uniform("rate", 1e-5, 1.0)?
+        .integer("count", 1, 20)?
+        .powers_of_two("size", 8, 512)?;
+    let training = Training::new();
+    Ok(vec![
+        Problem::new("Branin", branin_space, 5.0 / (4.0 * PI), branin),
+        Problem::new("Hartmann-6", cube(6, 0.0, 1.0)?, -3.322_368_011_415_515, hartmann),
+        Problem::new("Ackley-5", cube(5, -32.768, 32.768)?, 0.0, ackley),
+        Problem::new("Rosenbrock-4", cube(4, -5.0, 10.0)?, 0.0, rosenbrock),
+        Problem::new("mixed", mixed_space, 0.0, mixed),
+        Problem::new("training", Training::space()?, 0.0, move |numbers| training.loss(numbers)),
+    ])
+}
+
+/// Three minima of the same value.
+fn branin(x: &[f64]) -> f64 {
+    let bowl = x[1] - 5.1 / (4.0 * PI * PI) * x[0] * x[0] + 5.0 / PI * x[0] - 6.0;
+    bowl * bowl + 10.0 * (1.0 - 1.0 / (8.0 * PI)) * x[0].cos() + 10.0
+}
+
+/// Six minima, of which one is the lowest.
+fn hartmann(x: &[f64]) -> f64 {
+    const HEIGHTS: [f64; 4] = [1.0, 1.2, 3.0, 3.2];
+    const SLOPES: [[f64; 6]; 4] = [
+        [10.0, 3.0, 17.0, 3.5, 1.7, 8.0],
+        [0.05, 10.0, 17.0, 0.1, 8.0, 14.0],
+        [3.0, 3.5, 1.7, 10.0, 17.0, 8.0],
+        [17.0, 8.0, 0.05, 10.0, 0.1, 14.0],
+    ];
+    const PLACES: [[f64; 6]; 4] = [
+        [0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886],
+        [0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991],
+        [0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650],
+        [0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381],
+    ];
+    let pit = |i: usize| {
+        let distance: f64 = (0..6).map(|j| SLOPES[i][j] * (x[j] - PLACES[i][j]).powi(2)).sum();
+        HEIGHTS[i] * (-distance).exp()
+    };
+    -(0..4).map(pit).sum::<f64>()
+}
+
+/// A funnel with many small pits.
+fn ackley(x: &[f64]) -> f64 {
+    let n = x.len() as f64;
+    let radius = (x.iter().map(|x| x * x).sum::<f64>() / n).sqrt();
+    let waves = x.iter().map(|x| (2.0 * PI * x).cos()).sum::<f64>() / n;
+    20.0 - 20.0 * (-0.2 * radius).exp() + E - waves.exp()
+}
+
+/// A curved valley.
+fn rosenbrock(x: &[f64]) -> f64 {
+    x.windows(2).map(|x| 100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2)).sum()
+}
+
+/// A choice that moves the best values of the others.
+fn mixed(x: &[f64]) -> f64 {
+    const OFFSETS: [f64; 4] = [0.5, 0.0, 0.25, 1.0];
+    const PLACES: [f64; 4] = [-2.0, 1.5, 3.0, 0.0];
+    const DECADES: [f64; 4] = [-4.0, -2.0, -3.0, -1.0];
+    let kind = x[0] as usize;
+    let place = (x[1] - PLACES[kind]).powi(2) / 4.0;
+    let rate = (x[2].log10() - DECADES[kind]).powi(2);
+    OFFSETS[kind] + place + rate + 0.1 * (x[3] - 7.0).abs() + 0.2 * (x[4].log2() - 5.0).abs()
+}
