@@ -1,6 +1,9 @@
 //! The range of a hyperparameter as a study stores it.
 
+use std::fmt;
+
 use crate::Value;
+use crate::storage::range::is_nan;
 
 /// The range of a hyperparameter as a study stores it: what Optuna knows. The scale on which it is looked for is that of
 /// the [`Domain`](crate::Domain).
@@ -33,4 +36,44 @@ pub enum Distribution {
         /// The choices.
         choices: Vec<Value>,
     },
+}
+
+impl Distribution {
+    /// Whether trials of both can be of one study, as in Optuna: both are of the same kind and scale, and the choices are
+    /// the same. Bounds and steps may differ.
+    pub fn is_compatible(&self, other: &Distribution) -> bool {
+        match (self, other) {
+            (Distribution::Float { log, .. }, Distribution::Float { log: other, .. })
+            | (Distribution::Int { log, .. }, Distribution::Int { log: other, .. }) => log == other,
+            (Distribution::Categorical { choices }, Distribution::Categorical { choices: others }) => {
+                let same = |(a, b): (&Value, &Value)| a.is_same(b) || is_nan(a) && is_nan(b);
+                choices.len() == others.len() && choices.iter().zip(others).all(same)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log = |log: &bool| if *log { " (log)" } else { "" };
+        match self {
+            Distribution::Float { low, high, step: None, log: l } => {
+                write!(f, "a number from {low} to {high}{}", log(l))
+            }
+            Distribution::Float { low, high, step: Some(step), .. } => {
+                write!(f, "a number from {low} to {high} in steps of {step}")
+            }
+            Distribution::Int { low, high, step: 1, log: l } => {
+                write!(f, "a whole number from {low} to {high}{}", log(l))
+            }
+            Distribution::Int { low, high, step, .. } => {
+                write!(f, "a whole number from {low} to {high} in steps of {step}")
+            }
+            Distribution::Categorical { choices } => {
+                let names: Vec<String> = choices.iter().map(Value::to_string).collect();
+                write!(f, "one of {}", names.join(", "))
+            }
+        }
+    }
 }

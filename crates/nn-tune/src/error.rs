@@ -142,4 +142,18 @@ pub enum StudyError {
         /// How it ended.
         state: crate::TrialState,
     },
+    /// The trial waits: nobody has asked for it.
+    #[error("trial {number} of study `{study}` is waiting: it must be asked for first")]
+    Waiting {
+        /// The study.
+        study: String,
+        /// The trial.
+        number: u64,
+    },
+    /// The study has been deleted, by another worker or in the dashboard.
+    #[error("study `{study}` has been deleted")]
+    Deleted {
+        /// The study.
+        study: String,
+    },
 }

@@ -30,6 +30,15 @@ impl Direction {
     }
 }
 
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Direction::Minimize => "minimize",
+            Direction::Maximize => "maximize",
+        })
+    }
+}
+
 /// How far a trial is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TrialState {
@@ -135,4 +144,11 @@ impl Trial {
     pub fn last(&self) -> Option<(u64, f64)> {
         self.intermediate.last_key_value().map(|(&step, &value)| (step, value))
     }
+}
+
+/// The complete trial with the best objective, the first of several.
+pub(crate) fn best_of(direction: Direction, trials: &[Trial]) -> Option<&Trial> {
+    let loss = |trial: &Trial| trial.value().map_or(f64::INFINITY, |value| direction.loss(value));
+    let complete = trials.iter().filter(|trial| trial.state == TrialState::Complete);
+    complete.min_by(|a, b| loss(a).total_cmp(&loss(b)))
 }

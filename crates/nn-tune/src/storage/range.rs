@@ -46,6 +46,7 @@ pub(super) fn internal(distribution: &Distribution, value: &Value) -> Json {
     }
 }
 
+/// Whether a value is no number, which Python has as a choice.
 pub(crate) fn is_nan(value: &Value) -> bool {
     matches!(value, Value::Float(x) if x.is_nan())
 }

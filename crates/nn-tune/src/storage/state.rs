@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Operation, Owner, Record};
-use crate::{Direction, Trial, TrialState};
+use crate::{Direction, Distribution, Trial, TrialState};
 
 /// The studies that a log of records makes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,6 +59,14 @@ impl State {
         self.studies.get_mut(usize::try_from(study).ok()?)?.as_mut()
     }
 
+    /// Whether a hyperparameter of a trial is as in the first trial of the study that has it.
+    fn takes(&self, trial: u64, name: &str, distribution: &Distribution) -> bool {
+        let place = usize::try_from(trial).ok().and_then(|trial| self.trials.get(trial));
+        let Some(record) = place.and_then(|(study, _)| self.study(*study)) else { return false };
+        let first = record.trials.iter().find_map(|trial| trial.distributions.get(name));
+        first.is_none_or(|first| first.is_compatible(distribution))
+    }
+
     /// A trial that is not finished.
     fn open_trial(&mut self, trial: u64) -> Option<&mut Trial> {
         let &(study, number) = self.trials.get(usize::try_from(trial).ok()?)?;
@@ -86,7 +94,9 @@ impl State {
             }
             Operation::CreateTrial { study, trial } => self.create_trial(study, *trial),
             Operation::SetParam { trial, name, value, distribution } => {
-                if let Some(trial) = self.open_trial(trial) {
+                if self.takes(trial, &name, &distribution)
+                    && let Some(trial) = self.open_trial(trial)
+                {
                     trial.params.insert(&name, value);
                     trial.distributions.insert(name, distribution);
                 }
