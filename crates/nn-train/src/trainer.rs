@@ -225,7 +225,9 @@ impl<F: Real> Trainer<F> {
         self
     }
 
-    /// Trains on this many threads instead of rayon's global pool. It changes the time, not the result.
+    /// Trains on this many threads instead of rayon's global pool, or of all of its threads but one where the samples
+    /// take time to prepare (augmentation, images): that one prepares the next batches, with others that have nothing
+    /// to do, up to half as many as there are. It changes the time, not the result.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
         Trainer { threads: Some(threads), ..self }
@@ -360,7 +362,8 @@ impl<F: Real> Trainer<F> {
             check("validation", network, validation)?;
         }
         let mut run = || Session::new(self, network, train, validation)?.run();
-        let Some(threads) = self.threads else {
+        let free = || rayon::current_num_threads().saturating_sub(1).max(1);
+        let Some(threads) = self.threads.or_else(|| (!train.is_quick()).then(free)) else {
             // Inside the pool from the start, so that no step has to enter it.
             return if rayon::current_num_threads() > 1 { rayon::scope(|_| run()) } else { run() };
         };

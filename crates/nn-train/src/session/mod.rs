@@ -9,6 +9,7 @@ mod watch;
 use std::sync::Arc;
 use std::time::Instant;
 
+use nn_core::shape::size;
 use nn_core::{Arena, Real, Streams};
 use nn_data::{Batches, Loader, Prefetcher, Source};
 use nn_graph::Plans;
@@ -24,6 +25,11 @@ use crate::progress::Display;
 use crate::{Control, Event, History, TrainError, Trainer};
 use recorder::Recorder;
 use step::Snapshot;
+
+/// Bytes of batches that are prepared ahead.
+const AHEAD: usize = 1 << 24;
+/// Batches that are prepared ahead at most.
+const MOST_AHEAD: usize = 16;
 
 /// A run of a trainer on a network and its data.
 pub(crate) struct Session<'a, F: Real> {
@@ -118,13 +124,22 @@ impl<'a, F: Real> Session<'a, F> {
         let (network, step) = (&*self.network, self.position.step);
         let mut control = self.tell(&Event::Begin { network, step, steps_per_epoch: per_epoch, epochs });
         if control == Control::Continue {
-            let loader = Loader::new(self.data, self.batches.clone()).steps(step..epochs * per_epoch);
+            let loader = self.loader().steps(step..epochs * per_epoch);
             control = loader.run(|prefetcher| self.run_epochs(prefetcher, &mut display))??;
         }
         if control == Control::Stop {
             self.save_checkpoint()?;
         }
         self.finish(warnings, control)
+    }
+
+    /// Prepares batches on up to half as many threads as train, so many ahead that a pause of theirs is not noticed.
+    fn loader(&self) -> Loader<'a, F> {
+        let sample = size(self.data.input_shape()) + size(self.data.target_shape());
+        let batch = size_of::<F>() * sample * self.batches.batch_size();
+        let ahead = (AHEAD / batch.max(1)).clamp(2, MOST_AHEAD);
+        let workers = rayon::current_num_threads().div_ceil(2);
+        Loader::new(self.data, self.batches.clone()).workers(workers).ahead(ahead)
     }
 
     /// The epochs that have not been done yet.
