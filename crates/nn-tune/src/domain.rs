@@ -37,7 +37,11 @@ impl Scale {
     /// The number at a place between 0 and 1 of the way from one to another.
     fn between(self, low: f64, high: f64, u: f64) -> f64 {
         let [from, to] = [self.forward(low), self.forward(high)];
-        self.backward(from + u * (to - from)).clamp(low, high)
+        match u {
+            0.0 => low,
+            1.0 => high,
+            _ => self.backward(from + u * (to - from)).clamp(low, high),
+        }
     }
 
     /// How much of the way from one number to another is behind a third: from 0 to 1.
@@ -152,13 +156,14 @@ impl Domain {
             }
             _ => {
                 let count = self.cardinality().unwrap_or(1);
-                self.nth(((u * count as f64) as u64).min(count - 1))
+                // Of very many values, the last is not a product.
+                self.nth(if u < 1.0 { ((u * count as f64) as u64).min(count - 1) } else { count - 1 })
             }
         }
     }
 
     /// The place of a value between 0 and 1 of its scale, the middle of its part where there are several values:
-    /// `from_unit` goes back, exactly where there are less than 2⁴⁸ values.
+    /// `from_unit` goes back, exactly where there are fewer than 2⁴⁰ values.
     ///
     /// A number between two steps, as another study may have it, has its place too. `None` for a value outside.
     pub fn to_unit(&self, value: &Value) -> Option<f64> {
@@ -184,6 +189,19 @@ impl Domain {
                 None => ((x - low) / (high - low) * (count - 1.0) + 0.5) / count,
             },
         })
+    }
+
+    /// The part between 0 and 1 of the scale that [`from_unit`](Domain::from_unit) takes to a value: from here to there.
+    /// `None` for a value outside, and in a continuum, where a value is a point.
+    pub fn part(&self, value: &Value) -> Option<[f64; 2]> {
+        let position = self.position(value)? as f64;
+        if let Domain::Int { low, high, scale: scale @ Scale::Log, step } = *self {
+            let [from, to] = outer_bounds(low, high, step);
+            let edge = |position: f64| scale.fraction(from, to, from + position * step as f64);
+            return Some([edge(position), edge(position + 1.0)]);
+        }
+        let count = self.cardinality()? as f64;
+        Some([position / count, (position + 1.0) / count])
     }
 
     /// The lowest and the highest of numbers; `None` of choices.
@@ -263,7 +281,7 @@ impl Domain {
 pub(crate) const STEP_TOLERANCE: f64 = 1e-8;
 
 /// How many decimals a number is written with.
-fn decimals(x: f64) -> usize {
+pub(crate) fn decimals(x: f64) -> usize {
     x.to_string().split_once('.').map_or(0, |(_, decimals)| decimals.len())
 }
 
@@ -277,13 +295,14 @@ impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Domain::Float { low, high, scale, step } => {
+                let [low, high] = [low, high].map(|&x| Value::Float(x));
                 write!(f, "a number from {low} to {high}")?;
                 match scale {
                     Scale::Linear => {}
                     Scale::Log => write!(f, " (log)")?,
                     Scale::OneMinusLog => write!(f, " (log of 1 − x)")?,
                 }
-                step.map_or(Ok(()), |step| write!(f, " in steps of {step}"))
+                step.map_or(Ok(()), |step| write!(f, " in steps of {}", Value::Float(step)))
             }
             Domain::Int { low, high, scale, step } => {
                 write!(f, "a whole number from {low} to {high}")?;

@@ -1,5 +1,7 @@
 //! What is to be tuned.
 
+use std::collections::BTreeMap;
+
 use crate::domain::STEP_TOLERANCE;
 use crate::{Condition, Domain, ParamError, Params, Preset, Scale, SpaceError, Value};
 
@@ -91,13 +93,7 @@ impl Space {
     ///
     /// # Errors
     /// As [`integer_step`](Space::integer_step), and when `low` is below 1 or `step`.
-    pub fn log_integer_step(
-        self,
-        name: &str,
-        low: i64,
-        high: i64,
-        step: i64,
-    ) -> Result<Self, SpaceError> {
+    pub fn log_integer_step(self, name: &str, low: i64, high: i64, step: i64) -> Result<Self, SpaceError> {
         self.int(name, low, high, Scale::Log, step)
     }
 
@@ -266,6 +262,13 @@ impl Space {
             }
         }
         params
+    }
+
+    /// A point of the space: `choose` is asked for each hyperparameter that is there, with its number in the space.
+    pub(crate) fn point_by_number(&self, mut choose: impl FnMut(usize, &Parameter) -> Value) -> Params {
+        let numbers: BTreeMap<&str, usize> =
+            self.parameters.iter().map(|p| p.name.as_str()).zip(0..).collect();
+        self.point(|parameter, _| choose(numbers[parameter.name.as_str()], parameter))
     }
 
     /// That these are values of the space: each that is there has a value in its range, and there are no others.

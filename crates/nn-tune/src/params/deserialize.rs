@@ -125,7 +125,7 @@ impl<'de> Deserializer<'de> for Field<'_> {
 
     /// A hyperparameter that is tuned and not used is a mistake.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ParamError> {
-        Err(de::Error::custom(format_args!("there is no field for `{}`", self.name)))
+        self.name(Err(de::Error::custom("there is no field for it")))
     }
 
     forward_to_deserialize_any! {

@@ -69,6 +69,10 @@ impl fmt::Display for Value {
             Value::Null => write!(f, "null"),
             Value::Bool(value) => write!(f, "{value}"),
             Value::Int(value) => write!(f, "{value}"),
+            // Without rows of zeros.
+            Value::Float(value) if *value != 0.0 && !(1e-4..1e16).contains(&value.abs()) => {
+                write!(f, "{value:e}")
+            }
             Value::Float(value) => write!(f, "{value}"),
             Value::Text(value) => write!(f, "{value}"),
         }
@@ -178,6 +182,11 @@ impl Params {
     /// Adds one, or another value of one.
     pub fn insert(&mut self, name: &str, value: impl Into<Value>) {
         self.values.insert(name.to_owned(), value.into());
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        self.values.remove(name)
     }
 
     /// The value of a hyperparameter.
