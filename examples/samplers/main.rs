@@ -106,14 +106,15 @@ fn ours(problems: &[Problem], arguments: &Arguments) -> Result<Best, StudyError>
         }
         Ok(best)
     };
-    let (mut first, second) = thread::scope(|scope| {
+    let (first, second) = thread::scope(|scope| {
         let second = scope.spawn(|| half(1));
         (half(0), second.join())
     });
+    let mut best = first?;
     for (key, values) in second.expect("studies do not panic")? {
-        first.as_mut().map_or((), |first| first.entry(key).or_default().extend(values));
+        best.entry(key).or_default().extend(values);
     }
-    first
+    Ok(best)
 }
 
 /// The best value of a study.
@@ -130,9 +131,8 @@ fn study(problem: &Problem, sampler: Box<dyn Sampler>, trials: u64) -> Result<f6
 fn overhead(name: &str) -> Result<Duration, StudyError> {
     let space = (0..8).try_fold(Space::new(), |space, i| space.log_uniform(&format!("x{i}"), 1e-4, 1.0))?;
     let storage = InMemory::new();
-    let open = |sampler| {
-        Study::open(storage.clone(), "overhead", Direction::Minimize, space.clone(), sampler)
-    };
+    let open =
+        |sampler| Study::open(storage.clone(), "overhead", Direction::Minimize, space.clone(), sampler);
     let step = |study: &Study| -> Result<(), StudyError> {
         let trial = study.ask()?;
         let numbers = trial.params.iter().filter_map(|(_, value)| value.as_f64());
@@ -167,7 +167,8 @@ fn serve(problems: &[Problem]) -> io::Result<()> {
                 writeln!(answers, "{:?}", problem.value(&numbers))?;
             }
             _ if line == "spaces" => {
-                let describe = |problem: &Problem| json!({"name": problem.name, "space": axes(&problem.space)});
+                let describe =
+                    |problem: &Problem| json!({"name": problem.name, "space": axes(&problem.space)});
                 writeln!(answers, "{}", Value::from_iter(problems.iter().map(describe)))?;
             }
             _ => return Err(io::Error::other(format!("expected a problem and its numbers, got `{line}`"))),

@@ -7,18 +7,18 @@ use nn_tune::{Domain, Params, Space, SpaceError, Value};
 use crate::training::Training;
 
 /// What is to be minimised over a space.
-pub struct Problem {
+pub(crate) struct Problem {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Where it is looked for.
-    pub space: Space,
+    pub(crate) space: Space,
     /// Its lowest value, as far as known.
-    pub lowest: f64,
+    pub(crate) lowest: f64,
     value: Box<dyn Fn(&[f64]) -> f64 + Sync>,
 }
 
 impl Problem {
-    pub fn new(
+    pub(crate) fn new(
         name: &'static str,
         space: Space,
         lowest: f64,
@@ -28,12 +28,12 @@ impl Problem {
     }
 
     /// The value at numbers in the order of the space; a choice is its position.
-    pub fn value(&self, numbers: &[f64]) -> f64 {
+    pub(crate) fn value(&self, numbers: &[f64]) -> f64 {
         (self.value)(numbers)
     }
 
     /// The value at a point of the space.
-    pub fn value_at(&self, params: &Params) -> f64 {
+    pub(crate) fn value_at(&self, params: &Params) -> f64 {
         let number = |name: &str, domain: &Domain| match (params.value(name), domain) {
             (Some(value), Domain::Choice { .. }) => domain.position(value).map(|place| place as f64),
             (value, _) => value.and_then(Value::as_f64),
@@ -49,7 +49,7 @@ impl Problem {
 }
 
 /// All problems of the table.
-pub fn all() -> Result<Vec<Problem>, SpaceError> {
+pub(crate) fn all() -> Result<Vec<Problem>, SpaceError> {
     let cube = |dimensions: usize, low: f64, high: f64| {
         (0..dimensions).try_fold(Space::new(), |space, i| space.uniform(&format!("x{i}"), low, high))
     };

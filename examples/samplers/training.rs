@@ -9,7 +9,7 @@ const POINTS: usize = 128;
 const EPOCHS: usize = 10;
 
 /// Two interlocking half circles with noise, which a network with one hidden layer is to tell apart.
-pub struct Training {
+pub(crate) struct Training {
     /// Two coordinates and the class, 0 or 1.
     points: Vec<[f64; 3]>,
 }
@@ -30,7 +30,7 @@ type Weights = Vec<f64>;
 
 impl Training {
     /// The points, always the same.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut rng = Streams::new(0).rng("points", 0);
         let mut noise = || 0.6 * (rng.random::<f64>() + rng.random::<f64>() - 1.0);
         let points = (0..2 * POINTS).map(|i| {
@@ -46,7 +46,7 @@ impl Training {
     }
 
     /// The hyperparameters.
-    pub fn space() -> Result<Space, SpaceError> {
+    pub(crate) fn space() -> Result<Space, SpaceError> {
         Space::new()
             .log_uniform("learning_rate", 1e-4, 10.0)?
             .one_minus_log_uniform("momentum", 0.5, 0.999)?
@@ -57,7 +57,7 @@ impl Training {
     }
 
     /// The mean cross-entropy on the validation set after training, at most 10.
-    pub fn loss(&self, numbers: &[f64]) -> f64 {
+    pub(crate) fn loss(&self, numbers: &[f64]) -> f64 {
         let hyperparameters = Hyperparameters {
             learning_rate: numbers[0],
             momentum: numbers[1],
@@ -97,7 +97,8 @@ impl Training {
             for batch in points.chunks(hyperparameters.batch_size) {
                 let gradient = gradient(&weights, batch);
                 for ((w, v), g) in weights.iter_mut().zip(&mut velocity).zip(gradient) {
-                    *v = hyperparameters.momentum * *v - hyperparameters.learning_rate * (g + hyperparameters.decay * *w);
+                    *v = hyperparameters.momentum * *v
+                        - hyperparameters.learning_rate * (g + hyperparameters.decay * *w);
                     *w += *v;
                 }
             }
