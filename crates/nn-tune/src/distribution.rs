@@ -58,11 +58,10 @@ impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let log = |log: &bool| if *log { " (log)" } else { "" };
         match self {
-            Distribution::Float { low, high, step: None, log: l } => {
-                write!(f, "a number from {low} to {high}{}", log(l))
-            }
-            Distribution::Float { low, high, step: Some(step), .. } => {
-                write!(f, "a number from {low} to {high} in steps of {step}")
+            Distribution::Float { low, high, step, log: l } => {
+                let [low, high] = [*low, *high].map(Value::Float);
+                write!(f, "a number from {low} to {high}{}", log(l))?;
+                step.map_or(Ok(()), |step| write!(f, " in steps of {}", Value::Float(step)))
             }
             Distribution::Int { low, high, step: 1, log: l } => {
                 write!(f, "a whole number from {low} to {high}{}", log(l))

@@ -133,7 +133,7 @@ impl Study {
     /// When there is no such trial, it does not run, or the storage does not work.
     pub fn report(&self, number: u64, step: u64, value: f64) -> Result<Verdict, StudyError> {
         let mut kept = self.kept();
-        let is_due = kept.beaten.elapsed() >= worker::BEAT;
+        let is_due = self.is_due(&kept);
         self.change(&mut kept, number, |record, trial| {
             let beats = if is_due { worker::beats(record, &self.worker.name) } else { vec![] };
             [Operation::Intermediate { trial, step, value }].into_iter().chain(beats).collect()

@@ -1,5 +1,7 @@
 //! What becomes of a study when workers are killed, lines are torn, locks are left and disks are full.
 
+#![cfg(target_os = "linux")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nn_tune::storage::Journal;
-use nn_tune::{Direction, Outcome, Params, Random, Space, Study, StudyError, Trial, TrialState};
+use nn_tune::{Direction, Outcome, Params, Random, Space, Study, StudyError, Trial, TrialState, Verdict};
 
 /// A folder that is removed at the end.
 struct Folder(PathBuf);
@@ -158,7 +160,8 @@ fn workers_that_are_killed_at_any_moment_lose_no_finished_trial() {
             torn += 1;
         } else {
             // Anywhere within some trials, after what may be the wait for a lock that the last one left.
-            thread::sleep(GRACE + Duration::from_micros(500 + attempt * 7919 % 20 * 1700));
+            read.extend(lines.by_ref().find(|line| line.starts_with("told ")));
+            thread::sleep(Duration::from_micros(500 + attempt * 7919 % 20 * 1700));
         }
         kills += usize::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
@@ -171,7 +174,7 @@ fn workers_that_are_killed_at_any_moment_lose_no_finished_trial() {
     let study = open(&folder.file()).retry_dead(2);
     (0..60).for_each(|_| drop(work(&study)));
     let trials = study.trials().unwrap();
-    assert!(sure.len() >= 20, "{} trials were told", sure.len());
+    assert!(sure.len() >= 16, "{} trials were told", sure.len());
     for (number, bits) in &sure {
         let trial = &trials[*number as usize];
         assert_eq!((trial.state, trial.value().map(f64::to_bits)), (TrialState::Complete, Some(*bits)));
@@ -315,28 +318,36 @@ fn what_a_disk_refuses_is_named() {
 
 #[test]
 fn trials_of_silent_workers_of_other_machines_fail_and_of_living_ones_do_not() {
+    let silence = Duration::from_millis(400);
     let folder = Folder::new("silent");
-    let study = open(&folder.file());
-    let mine = study.ask().unwrap();
-    let theirs = study.ask().unwrap();
+    let mine = open(&folder.file()).ask().unwrap();
+    let other = open(&folder.file()).silence(silence);
+    let theirs = other.ask().unwrap();
     // As if another machine had asked for the second.
     let text = folder.text();
-    let own = &mine.system_attributes["nn_tune:worker"]["machine"];
+    let own = mine.system_attributes["nn_tune:worker"]["machine"].as_str().unwrap();
     let (first, second) = text.split_at(text.rfind("{\"op_code\":4").unwrap());
-    fs::write(folder.file(), format!("{first}{}", second.replace(own.as_str().unwrap(), "of another")))
-        .unwrap();
-    let study = open(&folder.file());
-    assert_eq!(study.reap(3).unwrap(), Vec::<u64>::new());
-    let study = study.silence(Duration::ZERO);
+    fs::write(folder.file(), format!("{first}{}", second.replace(own, &"x".repeat(own.len())))).unwrap();
+    let study = open(&folder.file()).silence(silence);
+    for step in 0..8 {
+        thread::sleep(silence / 4);
+        match step % 2 {
+            0 => other.beat().unwrap(),
+            _ => assert_eq!(other.report(theirs.number, step, 0.5).unwrap(), Verdict::Continue),
+        }
+        assert_eq!(study.reap(3).unwrap(), Vec::<u64>::new());
+    }
+    thread::sleep(silence + Duration::from_millis(10));
     assert_eq!(study.reap(3).unwrap(), [theirs.number]);
     let trials = study.trials().unwrap();
     assert_eq!((trials[0].state, trials[1].state), (TrialState::Running, TrialState::Failed));
     let reason = trials[1].system_attributes["fail_reason"].as_str().unwrap();
     assert!(reason.contains(" is silent for 0 s"), "{reason}");
     assert_eq!((&trials[2].params, trials[2].state), (&theirs.params, TrialState::Waiting));
+    assert!(trials[2].system_attributes.keys().all(|key| !key.starts_with("nn_tune:")));
     assert_eq!(study.reap(3).unwrap(), Vec::<u64>::new());
     // Who was silent learns that it is too late.
-    let error = study.tell(theirs.number, Outcome::Complete(0.0)).unwrap_err().to_string();
+    let error = other.tell(theirs.number, Outcome::Complete(0.0)).unwrap_err().to_string();
     assert_eq!(error, "trial 1 of study `study` is failed already");
     assert_eq!(study.ask().unwrap().number, 2);
 }

@@ -128,7 +128,12 @@ impl Journal {
         if tail.is_empty() {
             return Ok(vec![]);
         }
-        if record::read(&tail).is_err() {
+        if let Err(problem) = record::read(&tail) {
+            // Of a file that is no journal, nothing is cut.
+            if !is_torn(&tail) {
+                let (path, line) = (self.path.clone(), self.read.1 + 1);
+                return Err(StorageError::Line { path, line, problem });
+            }
             file.set_len(self.read.0).map_err(self.fail("cannot cut a torn line"))?;
             return Ok(vec![]);
         }
@@ -151,6 +156,12 @@ impl Journal {
         let taken = "another worker has written at the same time, since the lock was held for longer than its grace period";
         Err(self.fail("cannot tell what was written")(io::Error::other(taken)))
     }
+}
+
+/// Whether this can be the beginning of a record, or what a power failure makes of one.
+fn is_torn(tail: &[u8]) -> bool {
+    let begins = tail.iter().zip(b"{\"op_code\":").all(|(a, b)| a == b);
+    begins || tail.iter().all(|byte| *byte == 0)
 }
 
 impl Storage for Journal {

@@ -17,8 +17,8 @@ const HEARTBEAT: &str = "nn_tune:heartbeat";
 /// Where a trial keeps which it tries again, as in Optuna: the first, and all.
 const RETRIES: [&str; 2] = ["failed_trial", "retry_history"];
 
-/// How often a worker lets others hear of it.
-pub(super) const BEAT: Duration = Duration::from_secs(60);
+/// How long a worker may wait until it lets others hear of it.
+const BEAT: Duration = Duration::from_secs(60);
 /// How long a worker of another machine may be silent, unless another time is given.
 pub(super) const SILENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -108,20 +108,21 @@ impl Study {
     }
 
     /// How long a worker of another machine may be silent until it counts as dead: 15 minutes, unless this says another
-    /// time. Workers are heard of once a minute when they report or [`beat`](Study::beat).
+    /// time, which should be the same for all workers. They are heard of when they report or [`beat`](Study::beat), once
+    /// a minute, or four times as often as that.
     #[must_use]
     pub fn silence(self, silence: Duration) -> Self {
         Study { silence, ..self }
     }
 
-    /// Lets other machines hear that this study's trials are still worked on, when that is a minute ago: for training
-    /// that reports more rarely.
+    /// Lets other machines hear that this study's trials are still worked on, unless they just have: for training that
+    /// reports more rarely than once a minute.
     ///
     /// # Errors
     /// When the storage does not work.
     pub fn beat(&self) -> Result<(), StudyError> {
         let mut kept = self.kept();
-        if kept.beaten.elapsed() < BEAT {
+        if !self.is_due(&kept) {
             return Ok(());
         }
         let study = kept.study;
@@ -132,12 +133,17 @@ impl Study {
         Ok(())
     }
 
+    /// Whether others should hear of this worker.
+    pub(super) fn is_due(&self, kept: &Kept) -> bool {
+        kept.beaten.elapsed() >= BEAT.min(self.silence / 4)
+    }
+
     /// Looks for trials whose workers died, and records them as failed. Each is put in the queue again with the same
     /// hyperparameters, up to `max_retries` times; `failed_trial` and `retry_history` of the new trial's system attributes
     /// say which it tries again, as in Optuna. Gives the numbers of the trials that failed.
     ///
-    /// A worker of this machine died when its process is gone, one of another machine when it is
-    /// [silent](Study::silence) for too long. Of Python's workers, which leave no sign, nothing is known: their trials
+    /// A worker of this machine died when its process is gone, which Linux tells; one of another machine when it is
+    /// [silent](Study::silence) for too long, by clocks that must agree as well as that. Of Python's workers, which leave no sign, nothing is known: their trials
     /// stay as they are, until [`tell`](Study::tell) says that one failed.
     ///
     /// # Errors
