@@ -267,6 +267,70 @@ fn what_optuna_writes_is_read_to_the_last_bit_and_goes_on() {
     assert_eq!(read_by_optuna(&python, &folder.file()), read_here(&folder.file()));
 }
 
+#[test]
+fn what_comes_too_late_is_passed_over_as_in_optuna() {
+    use TrialState::{Complete, Failed, Running, Waiting};
+    let Some(python) = python("optuna") else { return };
+    let folder = Folder::new("late");
+    let study = |name: &str| {
+        let directions = vec![Direction::Minimize];
+        Operation::CreateStudy { name: name.to_owned(), directions }
+    };
+    let create = |study, state| Operation::CreateTrial { study, trial: Box::new(Trial::new(state)) };
+    let at = |second: u64| Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000 + second));
+    let state = |trial, state, value: Option<f64>, second: u64| {
+        let values = value.map(|value| vec![value]);
+        Operation::SetState { trial, state, values, at: at(second) }
+    };
+    let param = |trial, log| {
+        let distribution = Distribution::Float { low: 0.1, high: 1.0 + trial as f64, step: None, log };
+        Operation::SetParam { trial, name: "x".to_owned(), value: Value::Float(0.5), distribution }
+    };
+    let note = |trial, key: &str| {
+        let (key, value) = (key.to_owned(), json!(trial));
+        Operation::TrialAttribute { trial, owner: Owner::User, key, value }
+    };
+    let operations = [
+        study("a"),
+        study("a"),
+        study("b"),
+        create(1, Waiting),
+        create(0, Running),
+        create(7, Running),
+        create(0, Waiting),
+        // 0 waits in `b`, 1 runs and 2 waits in `a`.
+        state(2, Running, None, 1),
+        state(2, Running, None, 2),
+        state(1, Running, Some(9.0), 3),
+        param(1, false),
+        param(2, true),
+        param(2, false),
+        state(1, Complete, Some(0.5), 4),
+        state(1, Failed, None, 5),
+        note(1, "late"),
+        note(99, "nobody"),
+        Operation::Intermediate { trial: 1, step: 0, value: 1.0 },
+        param(1, false),
+        // One that runs waits again, and runs with an objective.
+        state(2, Waiting, None, 6),
+        state(2, Running, Some(3.0), 7),
+        Operation::DeleteStudy { study: 1 },
+        Operation::DeleteStudy { study: 5 },
+        create(1, Running),
+        note(0, "gone"),
+        study("b"),
+        create(2, Running),
+        note(3, "kept"),
+        note(4, "nobody"),
+    ];
+    let record = |operation| Record { worker: "test".to_owned(), operation };
+    let records: Vec<Record> = operations.into_iter().map(record).collect();
+    Journal::new(folder.file()).unwrap().update(&mut |_| records.clone()).unwrap();
+    let got = read_here(&folder.file());
+    assert_eq!(got[1]["trials"][0]["user"], json!({ "kept": 3 }));
+    assert_eq!(got, read_by_optuna(&python, &folder.file()));
+}
+
 const JOURNAL: &str = "NN_TUNE_SHARED_JOURNAL";
 const EACH: usize = 50;
 const QUEUED: usize = 20;

@@ -156,10 +156,10 @@ fn set_state(
     at: Option<std::time::SystemTime>,
 ) {
     if state == TrialState::Running {
-        if trial.state == TrialState::Waiting {
-            (trial.state, trial.started) = (state, at);
+        if trial.state == TrialState::Running {
+            return;
         }
-        return;
+        trial.started = at;
     }
     trial.state = state;
     if values.is_some() {
