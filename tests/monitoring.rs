@@ -157,6 +157,7 @@ fn a_sink_of_ones_own_is_told() {
     );
     let end = told.ended.as_ref().unwrap();
     assert!(end.duration > Duration::ZERO && end.data_wait.unwrap() < 0.5);
+    assert!((0.0..=1.0).contains(&end.monitoring.unwrap()));
 }
 
 #[test]

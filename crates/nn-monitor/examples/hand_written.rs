@@ -230,6 +230,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let end = RunEnd {
         duration: began.elapsed(),
         peak_memory: peak_memory(),
+        monitoring: None,
         data_wait: Some(0.0),
         reason: "all epochs done".to_owned(),
     };

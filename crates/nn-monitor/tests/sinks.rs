@@ -62,6 +62,7 @@ fn tell_everything(sink: &mut dyn Sink) -> Result<(), SinkError> {
         duration: Duration::from_millis(1500),
         peak_memory: Some(1 << 20),
         data_wait: None,
+        monitoring: Some(0.25),
         reason: NASTY.to_owned(),
     })
 }
@@ -100,8 +101,7 @@ fn json_lines_hold_everything() {
     assert_eq!((&records[4]["non_finite"], &records[4]["max"]), (&json!(1), &json!(2.0)));
     assert_eq!(records[7]["counts"], json!([[0, 1], [1, 1]]));
     assert_eq!(records[8]["samples"][0]["loss"], Value::Null);
-    let end =
-        json!({"record": "end", "seconds": 1.5, "peak_memory": 1 << 20, "data_wait": null, "reason": NASTY});
+    let end = json!({"record": "end", "seconds": 1.5, "peak_memory": 1 << 20, "data_wait": null, "monitoring": 0.25, "reason": NASTY});
     assert_eq!(records[9], end);
 }
 

@@ -61,11 +61,11 @@ fn check_is_run(file: &File, files: &[File]) -> Option<Finding> {
     let name = file.path.file_stem()?.to_str()?;
     let is_module = main.text.lines().any(|line| line.strip_prefix("mod ") == Some(&format!("{name};")));
     let package = file.package().unwrap_or("nn-train");
-    let manifest = files.iter().find(|file| file.path == Path::new("crates").join(package).join("Cargo.toml"))?;
+    let manifest =
+        files.iter().find(|file| file.path == Path::new("crates").join(package).join("Cargo.toml"))?;
     let is_program = manifest.text.contains(&format!("tests/{name}.rs\""));
-    (name != "main" && !is_module && !is_program).then(|| {
-        file.finding(1, format!("is never run: {} has no `mod {name};`", main.path.display()))
-    })
+    (name != "main" && !is_module && !is_program)
+        .then(|| file.finding(1, format!("is never run: {} has no `mod {name};`", main.path.display())))
 }
 
 /// A crate's README is its documentation.

@@ -190,6 +190,7 @@ fn write_tables(out: &mut String, report: &Report) {
         rows.push(("duration", duration(end.duration)));
         rows.extend(end.peak_memory.map(|peak| ("peak resident memory", bytes(peak))));
         rows.extend(end.data_wait.map(|share| ("time waited for data", percent(share))));
+        rows.extend(end.monitoring.map(|share| ("time taken by monitoring", percent(share))));
     }
     if !rows.is_empty() {
         write_section(out, "Machine", "", &tables::pairs(rows.into_iter()));

@@ -18,7 +18,7 @@ use crate::{
 /// | `text` | `step`, `epoch`, `name`, `text` |
 /// | `confusion` | `step`, `epoch`, `classes`, `counts` (rows of true classes) |
 /// | `worst_samples` | `step`, `epoch`, `samples` (objects of `index`, `predicted`, `label`, `loss`) |
-/// | `end` | `seconds`, `peak_memory`, `data_wait`, `reason` |
+/// | `end` | `seconds`, `peak_memory`, `data_wait`, `monitoring`, `reason` |
 ///
 /// Numbers that are not finite, and what is not known, are `null`.
 ///
@@ -174,10 +174,11 @@ impl Sink for JsonlSink {
 
     fn end(&mut self, end: &RunEnd) -> Result<(), SinkError> {
         let members = format_args!(
-            "\"seconds\":{},\"peak_memory\":{},\"data_wait\":{},\"reason\":{}",
+            "\"seconds\":{},\"peak_memory\":{},\"data_wait\":{},\"monitoring\":{},\"reason\":{}",
             JsonNumber(end.duration.as_secs_f64()),
             end.peak_memory.map_or("null".to_owned(), |bytes| bytes.to_string()),
             JsonNumber(end.data_wait.unwrap_or(f64::NAN)),
+            JsonNumber(end.monitoring.unwrap_or(f64::NAN)),
             JsonString(&end.reason),
         );
         self.write("end", members)?;

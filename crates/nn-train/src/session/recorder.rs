@@ -15,6 +15,8 @@ use crate::{EpochRecord, Monitor};
 
 /// The share of the time of training that sampling may take.
 const BUDGET: f64 = 0.01;
+/// The time that it may take besides.
+const GRACE: Duration = Duration::from_millis(20);
 /// About as many points has a curve over the steps of a run.
 const POINTS: u64 = 1000;
 /// Of so many points one has the norm of the gradient, whatever that costs.
@@ -85,7 +87,7 @@ impl Recorder {
 
     /// Whether sampling has taken so little time that more can be taken.
     pub(super) fn has_time(&self) -> bool {
-        self.spent.as_secs_f64() < BUDGET * self.began.elapsed().as_secs_f64()
+        self.spent < GRACE + self.began.elapsed().mul_f64(BUDGET)
     }
 
     /// Runs what is only done for the sinks, and counts the time.
@@ -159,6 +161,11 @@ impl Recorder {
     pub(super) fn end(&mut self, end: &RunEnd) -> Result<(), SinkError> {
         self.tell(|sink| sink.end(end))?;
         self.tell(|sink| sink.flush())
+    }
+
+    /// The share of the time since the run began that the sinks, and what is only done for them, have taken.
+    pub(super) fn share(&self) -> f64 {
+        self.spent.as_secs_f64() / self.began.elapsed().as_secs_f64()
     }
 
     /// Since the run, or this part of it, began.

@@ -14,8 +14,6 @@ use crate::{Control, EpochRecord, TrainError};
 
 /// The samples shown in a report.
 const WORST: usize = 24;
-/// About as many times the distributions of weights, gradients and activations are looked at, whatever that costs.
-const DISTRIBUTIONS: u64 = 20;
 /// Samples of which activations are looked at.
 const PROBE: usize = 64;
 /// The most numbers that a histogram is made of.
@@ -111,8 +109,8 @@ impl<F: Real> Session<'_, F> {
         let steps = self.position.step;
         let Some(recorder) = &mut self.recorder else { return Ok(()) };
         recorder.epoch(steps, record)?;
-        let every = (self.trainer.epochs / DISTRIBUTIONS).max(1);
-        if !recorder.has_time() && !record.epoch.is_multiple_of(every) {
+        // The distributions of the first and the last epoch are there, whatever they cost.
+        if !recorder.has_time() && ![1, self.trainer.epochs].contains(&record.epoch) {
             return Ok(());
         }
         for (quantity, arena) in
@@ -150,6 +148,7 @@ impl<F: Real> Session<'_, F> {
         if self.recorder.is_none() {
             return Ok(());
         }
+        let monitoring = self.recorder.as_ref().map_or(0.0, Recorder::share);
         self.record_mistakes()?;
         let reason = match (control, self.position.stopped) {
             (Control::Stop, _) => "stopped by a callback",
@@ -161,6 +160,7 @@ impl<F: Real> Session<'_, F> {
             duration: recorder.elapsed(),
             peak_memory: peak_memory(),
             data_wait: Some(self.waited),
+            monitoring: Some(monitoring),
             reason: reason.to_owned(),
         })?;
         Ok(())
