@@ -300,7 +300,7 @@ fn coarse_to_fine_is_better_than_random() {
 #[test]
 fn windows_close_in_on_the_best_within_the_range() {
     let space = network();
-    let sampler = CoarseToFine::new(5).rounds(16, 8).unwrap();
+    let sampler = CoarseToFine::new(5);
     let trials = run(&space, &sampler, 100, mixed);
     let windows = sampler.windows(&space, Direction::Minimize, &trials);
     assert_eq!(
