@@ -234,7 +234,10 @@ fn print_table(problems: &[Problem], samplers: &[String], best: &Best, arguments
         print!("{sampler:<23}");
         for problem in problems {
             let key = (sampler.clone(), problem.name.to_owned());
-            print!("{:>9.4}", best.get(&key).map_or(f64::NAN, |values| median(values) - problem.lowest));
+            let regret = best.get(&key).map_or(f64::NAN, |values| median(values) - problem.lowest);
+            // Four digits of numbers above 1.
+            let decimals = 4_usize.saturating_sub(regret.max(1.0).log10() as usize);
+            print!("{regret:>9.decimals$}");
         }
         println!();
     }

@@ -11,6 +11,11 @@ impl Domain {
         }
     }
 
+    /// Whether the values are a continuum.
+    pub(super) fn is_continuous(&self) -> bool {
+        self.cardinality().is_none()
+    }
+
     /// The part from 0 to 1 of the scale that a value has, from here to there: that which
     /// [`from_unit`](Domain::from_unit) takes to it. `None` for a value outside, and in a continuum, where values are
     /// points.

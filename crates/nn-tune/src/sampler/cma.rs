@@ -7,7 +7,8 @@ use super::normal;
 
 /// A normal distribution N(m, σ²·C) that moves to where better points are.
 ///
-/// The equations are those of Hansen 2016, "The CMA evolution strategy: a tutorial" (arXiv:1604.00772).
+/// The equations are those of Hansen 2016, "The CMA evolution strategy: a tutorial" (arXiv:1604.00772, version 1; the
+/// second adds ¼ in c_μ).
 #[derive(Clone, Debug)]
 pub(super) struct Cma {
     /// m.
@@ -54,7 +55,7 @@ impl Rates {
         let (better, worse) = (effective(&raw[..half]), effective(&raw[half..]));
         let rank_one = 2.0 / ((n + 1.3).powi(2) + better);
         let rank_mu =
-            (2.0 * (0.25 + better + 1.0 / better - 2.0) / ((n + 2.0).powi(2) + better)).min(1.0 - rank_one);
+            (2.0 * (better + 1.0 / better - 2.0) / ((n + 2.0).powi(2) + better)).min(1.0 - rank_one);
         let most_negative = (1.0 + rank_one / rank_mu)
             .min(1.0 + 2.0 * worse / (better + 2.0))
             .min((1.0 - rank_one - rank_mu) / (n * rank_mu));
@@ -151,6 +152,23 @@ impl Cma {
         self.mean.iter_mut().zip(&shift).for_each(|(m, shift)| *m += self.step * shift);
         let steady = self.follow(&shift);
         self.adapt(&steps, steady);
+        self.decompose();
+    }
+
+    /// Widens it where the standard deviation of a coordinate is below the least that it may be.
+    pub(super) fn widen(&mut self, least: &[f64]) {
+        let n = self.mean.len();
+        for (i, least) in least.iter().enumerate() {
+            let factor = least / self.deviation(i);
+            if factor > 1.0 && factor.is_finite() {
+                (0..n).for_each(|j| self.covariance[i * n + j] *= factor);
+                (0..n).for_each(|j| self.covariance[j * n + i] *= factor);
+            }
+        }
+        self.decompose();
+    }
+
+    fn decompose(&mut self) {
         let (values, axes) = eigen(&self.covariance, self.mean.len());
         self.lengths = values.iter().map(|value| value.max(1e-30).sqrt()).collect();
         self.axes = axes;
@@ -204,4 +222,88 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 fn norm(a: &[f64]) -> f64 {
     dot(a, a).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use nn_core::Streams;
+
+    use super::{Cma, norm};
+
+    #[test]
+    fn generations_are_those_of_the_package_cmaes() {
+        let mut cma = Cma::new(vec![0.5; 4], 1.0 / 6.0, Cma::population(4));
+        let mut lines = 0;
+        for line in include_str!("../../tests/fixtures/cma.csv").lines() {
+            let (name, numbers) = line.split_once(',').expect("a name and numbers");
+            let expected: Vec<f64> = numbers.split(',').map(|x| x.parse().expect("a number")).collect();
+            let got = match name {
+                "x" => {
+                    cma.update(&expected.chunks_exact(4).map(<[f64]>::to_vec).collect::<Vec<_>>());
+                    continue;
+                }
+                "m" => cma.mean.clone(),
+                "s" => vec![cma.step],
+                _ => cma.covariance.clone(),
+            };
+            for (got, expected) in got.iter().zip(&expected) {
+                assert!((got - expected).abs() < 1e-6, "{name}, line {lines}: {got}, expected {expected}");
+            }
+            lines += 1;
+        }
+        assert_eq!(lines, 36, "mean, step and covariance of 12 generations");
+    }
+
+    fn sphere(x: &[f64]) -> f64 {
+        x.iter().map(|x| x * x).sum()
+    }
+
+    /// Axes of lengths 1 to 1,000.
+    fn ellipsoid(x: &[f64]) -> f64 {
+        let last = (x.len() - 1) as f64;
+        // Turned, so that the axes are not those of the coordinates.
+        let turned = x.iter().zip(x.iter().cycle().skip(1)).map(|(a, b)| 0.8 * a + 0.6 * b);
+        turned.enumerate().map(|(i, x)| 1e6_f64.powf(i as f64 / last) * x * x).sum()
+    }
+
+    fn rosenbrock(x: &[f64]) -> f64 {
+        x.windows(2).map(|x| 100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2)).sum()
+    }
+
+    #[test]
+    fn converges_to_ten_digits() {
+        let problems: [(&str, fn(&[f64]) -> f64, u64); 3] =
+            [("sphere", sphere, 150), ("ellipsoid", ellipsoid, 600), ("Rosenbrock", rosenbrock, 500)];
+        for (name, value, generations) in problems {
+            let mut bests: Vec<f64> = (0..5)
+                .map(|seed| {
+                    let population = Cma::population(5);
+                    let mut cma = Cma::new(vec![0.5; 5], 0.3, population);
+                    let mut best = f64::INFINITY;
+                    for generation in 0..generations {
+                        let mut rng = Streams::new(seed).rng("points", generation);
+                        let mut points: Vec<Vec<f64>> = (0..population).map(|_| cma.draw(&mut rng)).collect();
+                        points.sort_by(|a, b| value(a).total_cmp(&value(b)));
+                        best = best.min(value(&points[0]));
+                        cma.update(&points);
+                    }
+                    best
+                })
+                .collect();
+            bests.sort_by(f64::total_cmp);
+            // Rosenbrock's function has a second minimum, in which one in five searches may end.
+            assert!(bests[3] < 1e-10, "{name}: {bests:?}");
+        }
+    }
+
+    #[test]
+    fn points_from_afar_do_not_throw_it_off() {
+        let population = Cma::population(3);
+        let mut cma = Cma::new(vec![0.5; 3], 1e-3, population);
+        cma.update(&vec![vec![1e6, -1e6, 0.0]; population]);
+        let moved: Vec<f64> = cma.mean.iter().map(|x| x - 0.5).collect();
+        // √3 + 6/5 standard deviations.
+        assert!(norm(&moved) < 1e-3 * 2.94, "{moved:?}");
+        assert!(cma.step < 1e-2 && cma.extent() < 1e-2, "{cma:?}");
+    }
 }

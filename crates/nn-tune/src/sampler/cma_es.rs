@@ -25,17 +25,16 @@ const COLLAPSED: f64 = 1e-10;
 ///   complete ones. Trials that fail take no part. Trials that run are not waited for: what was drawn from an earlier
 ///   distribution, at random, or by hand is taken in as well, if it is far off as if it were nearer.
 /// - A point outside the range is drawn anew, up to 100 times; then it is moved to the border.
-/// - Whole numbers and steps are rounded. Where less than one in n·λ draws (λ being the size of a generation) would be
-///   another value than that of the mean, one in n·λ is moved to the value beside it.
-/// - When all standard deviations are below 10⁻¹⁰ of the range, it begins anew at a random place with twice the size of
+/// - Whole numbers and steps are rounded. Their standard deviation stays so wide that the values on either side of that of
+///   the mean have the probability of one in n·λ draws each, λ being the size of a generation.
+/// - When all standard deviations are below 10⁻¹⁰ of the range, which they are not of whole numbers, it begins anew at a random place with twice the size of
 ///   generations (IPOP).
 /// - Choices, and hyperparameters that are there only under a condition, are drawn at random each time.
 ///
 /// # Source
 /// Hansen 2016, "The CMA evolution strategy: a tutorial" (arXiv:1604.00772); trials from elsewhere: Hansen 2011,
 /// "Injecting external solutions into CMA-ES" (arXiv:1110.4181); whole numbers: Hamano, Saito, Nomura and Shirakawa 2022,
-/// "CMA-ES with margin" (arXiv:2205.13482), of which this takes the least probability, not the change of the
-/// distribution; beginning anew: Auger and Hansen 2005, "A restart CMA evolution strategy with increasing population
+/// "CMA-ES with margin" (arXiv:2205.13482), of which this takes the least probability, but changes the covariance; beginning anew: Auger and Hansen 2005, "A restart CMA evolution strategy with increasing population
 /// size".
 ///
 /// ```
@@ -79,6 +78,10 @@ impl CmaEs {
         while let Some((generation, rest)) = left.split_at_checked(population) {
             let generation = ranked(direction, generation.iter().copied());
             cma.update(&generation.into_iter().filter_map(place).collect::<Vec<_>>());
+            let quantile = normal::upper_quantile(1.0 / (axes.len() * population) as f64);
+            let least = axes.iter().zip(cma.mean());
+            let least: Vec<f64> = least.map(|(axis, &mean)| least_deviation(axis, mean, quantile)).collect();
+            cma.widen(&least);
             if cma.extent().is_nan() || cma.extent() < COLLAPSED {
                 let mut rng = self.streams.rng("restart", restarts);
                 let mean = axes.iter().map(|_| rng.random()).collect();
@@ -99,7 +102,7 @@ impl Sampler for CmaEs {
             vec![]
         } else {
             let cma = self.distribution(&axes, direction, trials);
-            draw(&cma, &axes, &mut self.streams.rng("CMA-ES", number))
+            draw(&cma, &mut self.streams.rng("CMA-ES", number))
         };
         let mut places = places.into_iter();
         space.point(|parameter, _| {
@@ -116,7 +119,7 @@ fn is_axis(parameter: &&Parameter) -> bool {
 }
 
 /// A point, from 0 to 1 of all axes.
-fn draw(cma: &Cma, axes: &[&Parameter], rng: &mut impl Rng) -> Vec<f64> {
+fn draw(cma: &Cma, rng: &mut impl Rng) -> Vec<f64> {
     let inside = |point: &Vec<f64>| point.iter().all(|x| (0.0..=1.0).contains(x));
     let mut point = cma.draw(rng);
     for _ in 1..DRAWS {
@@ -125,29 +128,15 @@ fn draw(cma: &Cma, axes: &[&Parameter], rng: &mut impl Rng) -> Vec<f64> {
         }
         point = cma.draw(rng);
     }
-    point.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
-    let least = 1.0 / (axes.len() * Cma::population(axes.len())) as f64;
-    for (i, axis) in axes.iter().enumerate() {
-        if let Some(beside) = beside(cma, axis, i, least, rng) {
-            point[i] = beside;
-        }
-    }
-    point
+    point.into_iter().map(|x| x.clamp(0.0, 1.0)).collect()
 }
 
-/// The place of a value beside that of the mean, with a probability of `least` where a draw is less probable than that to
-/// be anywhere but at the value of the mean.
-fn beside(cma: &Cma, axis: &Parameter, i: usize, least: f64, rng: &mut impl Rng) -> Option<f64> {
-    let (mean, deviation) = (cma.mean()[i], cma.deviation(i));
+/// The least standard deviation of an axis, such that the values on both sides of that of the mean have at least the
+/// probability of one in n·λ draws each.
+fn least_deviation(axis: &Parameter, mean: f64, quantile: f64) -> f64 {
     let value = axis.domain.from_unit(mean.clamp(0.0, 1.0));
-    let [low, high] = axis.domain.cell(&value)?;
-    let stays = normal::mass((low - mean) / deviation, (high - mean) / deviation);
-    if 1.0 - stays >= least || rng.random::<f64>() >= least {
-        return None;
-    }
-    let position = axis.domain.position(&value)?;
-    let last = axis.domain.cardinality()?.checked_sub(1)?;
-    let up = if position == 0 { true } else { position < last && rng.random() };
-    let position = if up { (position + 1).min(last) } else { position - 1 };
-    axis.domain.to_unit(&axis.domain.nth(position))
+    let Some([low, high]) = axis.domain.cell(&value) else { return 0.0 };
+    let below = if low > 0.0 { mean - low } else { 0.0 };
+    let above = if high < 1.0 { high - mean } else { 0.0 };
+    below.max(above) / quantile
 }

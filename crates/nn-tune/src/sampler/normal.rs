@@ -44,6 +44,16 @@ fn far(z: f64) -> f64 {
     density(z) / (1..=terms).rev().fold(z, |below, i| z + f64::from(i) / below)
 }
 
+/// The z that a standard normal number is above with this probability, of at most ½; by halving, to 1e-9.
+pub(super) fn upper_quantile(probability: f64) -> f64 {
+    let [mut low, mut high] = [0.0, 40.0];
+    while high - low > 1e-9 {
+        let z = 0.5 * (low + high);
+        if upper_tail(z) > probability { low = z } else { high = z }
+    }
+    high
+}
+
 /// A standard normal number: Box and Muller 1958.
 pub(super) fn draw(rng: &mut impl Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
@@ -54,7 +64,7 @@ pub(super) fn draw(rng: &mut impl Rng) -> f64 {
 mod tests {
     use nn_core::Streams;
 
-    use super::{draw, mass};
+    use super::{draw, mass, upper_quantile};
 
     /// `scipy.stats.norm.cdf(b) - cdf(a)`, or `sf(a) - sf(b)` above 0, of SciPy 1.17.1.
     const MASSES: [(f64, f64, f64); 14] = [
@@ -81,6 +91,15 @@ mod tests {
             assert!((got - expected).abs() <= 1e-12 * expected, "{a} to {b}: {got:e}, expected {expected:e}");
             let mirrored = mass(-b, -a);
             assert!((got - mirrored).abs() <= 1e-12 * got, "{a} to {b}: {got:e}, mirrored {mirrored:e}");
+        }
+    }
+
+    #[test]
+    fn quantiles_are_those_of_scipy() {
+        // scipy.stats.norm.isf of SciPy 1.17.1
+        for (probability, expected) in [(0.5, 0.0), (0.05, 1.6448536269514729), (1e-3, 3.090232306167813)] {
+            let got = upper_quantile(probability);
+            assert!((got - expected).abs() < 2e-9, "{probability}: {got}, expected {expected}");
         }
     }
 

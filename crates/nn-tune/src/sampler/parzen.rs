@@ -37,6 +37,7 @@ const POINT: f64 = 1e-9;
 pub(super) struct Parzen {
     /// The weights of the kernels, which sum to 1; the prior is the last.
     weights: Vec<f64>,
+    ln_weights: Vec<f64>,
     /// The kernels of each hyperparameter of the space.
     kernels: Vec<Kernels>,
 }
@@ -61,7 +62,7 @@ struct Numbers {
     masses: Vec<f64>,
     /// ln(√(2π)·deviation·mass).
     ln_norms: Vec<f64>,
-    /// The first kernel that is the same as this one.
+    /// The first kernel that is the same as this one; none in a continuum.
     same: Vec<usize>,
 }
 
@@ -81,11 +82,12 @@ impl Parzen {
                 }
                 None => {
                     let places: Vec<_> = values.map(|value| domain.to_unit(value?)).collect();
-                    Kernels::Numbers(Numbers::new(&places, &narrowest))
+                    Kernels::Numbers(Numbers::new(&places, !domain.is_continuous(), &narrowest))
                 }
             }
         });
-        Parzen { kernels: kernels.collect(), weights }
+        let ln_weights = weights.iter().map(|weight| weight.ln()).collect();
+        Parzen { kernels: kernels.collect(), weights, ln_weights }
     }
 
     /// A point of the space at random.
@@ -103,7 +105,7 @@ impl Parzen {
     /// The logarithm of the density at a point, over the hyperparameters that are there, on their scales from 0 to 1.
     /// Where the values are no continuum, it is of their probability.
     pub(super) fn ln_density(&self, space: &Space, point: &Params) -> f64 {
-        let mut sums: Vec<f64> = self.weights.iter().map(|weight| weight.ln()).collect();
+        let mut sums = self.ln_weights.clone();
         for (parameter, kernels) in space.parameters().iter().zip(&self.kernels) {
             if let Some(value) = point.value(&parameter.name) {
                 kernels.add_ln_density(&parameter.domain, value, &mut sums);
@@ -171,7 +173,8 @@ impl Kernels {
 }
 
 impl Numbers {
-    fn new(places: &[Option<f64>], narrowest: impl Fn(usize) -> f64) -> Self {
+    /// Around these places; with `cells`, values are parts of the scale.
+    fn new(places: &[Option<f64>], cells: bool, narrowest: impl Fn(usize) -> f64) -> Self {
         let means: Vec<f64> = places.iter().map(|place| place.unwrap_or(0.5)).chain([0.5]).collect();
         let mut deviations = vec![1.0; means.len()];
         for (i, deviation) in deviations_of(places, narrowest) {
@@ -182,7 +185,7 @@ impl Numbers {
             .map(|(mean, deviation)| normal::mass(-mean / deviation, (1.0 - mean) / deviation))
             .collect();
         let ln_norms = deviations.iter().zip(&masses).map(|(d, mass)| (TAU.sqrt() * d * mass).ln()).collect();
-        let same = first_same(&means, &deviations);
+        let same = if cells { first_same(&means, &deviations) } else { vec![] };
         Numbers { means, deviations, masses, ln_norms, same }
     }
 

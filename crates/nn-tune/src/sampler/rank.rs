@@ -32,3 +32,35 @@ pub(super) fn ranked<'a>(
     complete.extend(pruned);
     complete
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ranked;
+    use crate::{Direction, Trial, TrialState};
+
+    #[test]
+    fn complete_then_far_then_good() {
+        let complete = |value: f64| Trial { values: Some(vec![value]), ..Trial::new(TrialState::Complete) };
+        let pruned = |reports: &[(u64, f64)]| Trial {
+            intermediate: reports.iter().copied().collect(),
+            ..Trial::new(TrialState::Pruned)
+        };
+        let mut trials = [
+            pruned(&[]),
+            complete(3.0),
+            pruned(&[(1, 0.0), (4, 9.0)]),
+            Trial::new(TrialState::Failed),
+            pruned(&[(5, f64::NAN)]),
+            complete(2.0),
+            pruned(&[(5, 1.0)]),
+            Trial::new(TrialState::Running),
+            complete(3.0),
+            pruned(&[(4, 8.0)]),
+        ];
+        trials.iter_mut().zip(0..).for_each(|(trial, number)| trial.number = number);
+        let order =
+            |direction| ranked(direction, trials.iter()).iter().map(|trial| trial.number).collect::<Vec<_>>();
+        assert_eq!(order(Direction::Minimize), [5, 1, 8, 6, 4, 9, 2, 0]);
+        assert_eq!(order(Direction::Maximize), [1, 8, 5, 6, 4, 2, 9, 0]);
+    }
+}

@@ -80,7 +80,7 @@ impl Tpe {
     /// # Errors
     /// When there are none.
     pub fn candidates(self, candidates: usize) -> Result<Self, RangeError> {
-        check_range("Tpe", "candidates", candidates as f64, "at least 1", candidates >= 1)?;
+        check_range("Tpe", "candidates", candidates as f64, "[1, ∞)", candidates >= 1)?;
         Ok(Tpe { candidates, ..self })
     }
 
