@@ -357,7 +357,7 @@ fn a_window_is_made_of_the_complete_trials_before_its_round() {
     trials.push(Trial { number: 4, ..Trial::new(TrialState::Running) });
     assert_eq!(region(Direction::Minimize, &trials), [0.075, 0.175]);
     assert_eq!(region(Direction::Maximize, &trials), [0.5, 0.9]);
-    // What this round has found does not move its window, nor do failed trials or objectives that are no number.
+    // What this round has found does not move its window, nor do failed trials.
     trials.push(trial(5, 99.0, -1.0));
     assert_eq!(region(Direction::Minimize, &trials), [0.075, 0.175]);
     trials[0].state = TrialState::Failed;
