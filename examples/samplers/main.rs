@@ -33,6 +33,8 @@ const OURS: [&str; 5] = ["Random", "QuasiRandom", "CoarseToFine", "Tpe", "CmaEs"
 
 /// The best value of each study, by sampler and problem.
 type Best = BTreeMap<(String, String), Vec<f64>>;
+/// The time that one more trial takes, by sampler.
+type Overheads = Vec<(String, Duration)>;
 
 struct Arguments {
     /// The command that runs Python.
@@ -48,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let arguments = arguments()?;
     let mut best = ours(&problems, &arguments)?;
-    let mut overheads: Vec<(String, Duration)> = Vec::new();
+    let mut overheads = Overheads::new();
     for name in OURS {
         overheads.push((name.to_owned(), overhead(name)?));
     }
@@ -195,7 +197,7 @@ fn axes(space: &Space) -> Vec<Value> {
 }
 
 /// Optuna's side: the best values, and the times of one more trial.
-fn optuna(python: &str, arguments: &Arguments) -> Result<(Best, Vec<(String, Duration)>), Box<dyn Error>> {
+fn optuna(python: &str, arguments: &Arguments) -> Result<(Best, Overheads), Box<dyn Error>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/samplers/optuna_samplers.py");
     let numbers = [arguments.trials.to_string(), arguments.seeds.to_string()];
     let mut child = Command::new(python)
@@ -205,7 +207,7 @@ fn optuna(python: &str, arguments: &Arguments) -> Result<(Best, Vec<(String, Dur
         .stdout(Stdio::piped())
         .spawn()?;
     let lines = io::BufReader::new(child.stdout.take().ok_or("the script has no output")?).lines();
-    let (mut best, mut overheads) = (Best::new(), Vec::new());
+    let (mut best, mut overheads) = (Best::new(), Overheads::new());
     for line in lines {
         let line = line?;
         match line.split(';').collect::<Vec<_>>()[..] {

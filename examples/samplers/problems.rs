@@ -14,11 +14,13 @@ pub(crate) struct Problem {
     pub(crate) space: Space,
     /// Its lowest value, as far as known.
     pub(crate) lowest: f64,
-    value: Box<dyn Fn(&[f64]) -> f64 + Sync>,
+    value: Function,
 }
 
+type Function = Box<dyn Fn(&[f64]) -> f64 + Sync>;
+
 impl Problem {
-    pub(crate) fn new(
+    fn new(
         name: &'static str,
         space: Space,
         lowest: f64,
