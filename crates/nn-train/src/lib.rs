@@ -47,6 +47,8 @@ pub use nn_ops as ops;
 pub use nn_optim as optim;
 pub use nn_regularize as regularize;
 pub use nn_schedule as schedule;
+#[cfg(feature = "tune")]
+pub use nn_tune as tune;
 
 /// What most programs need: `use nn_train::prelude::*;`.
 pub mod prelude {

@@ -58,7 +58,7 @@ impl Importance {
     }
 
     /// Of the complete trials of a study, and of the pruned ones with what they reported last. So that a few that came to
-    /// nothing do not have all the variance, none counts as worse than the median by more than three times of what the
+    /// nothing do not have all the variance, none counts as worse than the median by more than ten times of what the
     /// best is better.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Importance {
         let ended = trials.iter().filter(|trial| trial.state.is_finished());
         let points = ended.filter_map(|trial| Some((&trial.params, direction.loss(trial.value()?))));
         let points: Vec<(&Params, f64)> = points.filter(|(_, loss)| loss.is_finite()).collect();
-        let worst = worst_of_interest(points.iter().map(|(_, loss)| *loss).collect())?;
+        let worst = worst_of_interest(points.iter().map(|(_, loss)| *loss).collect(), 10.0)?;
         Importance::new(
             space,
             points.into_iter().map(|(params, loss)| (params, direction.loss(loss.min(worst)))),
@@ -110,11 +110,11 @@ impl fmt::Display for Importance {
     }
 }
 
-/// The loss that is worse than the median by three times of what the best is better, or the worst if that is less.
-pub(crate) fn worst_of_interest(mut losses: Vec<f64>) -> Option<f64> {
+/// The loss that is worse than the median by so many times of what the best is better, or the worst if that is less.
+pub(crate) fn worst_of_interest(mut losses: Vec<f64>, times: f64) -> Option<f64> {
     losses.sort_by(f64::total_cmp);
     let (best, median) = (*losses.first()?, losses[losses.len() / 2]);
-    Some((median + 3.0 * (median - best)).min(losses[losses.len() - 1]))
+    Some((median + times * (median - best)).min(losses[losses.len() - 1]))
 }
 
 /// The place of each hyperparameter on its scale, from 0 to 1.

@@ -31,7 +31,7 @@ pub(super) struct Shape {
 
 /// A chart of the usual size.
 pub(super) const USUAL: Shape =
-    Shape { width: 560.0, height: 310.0, left: 70.0, right: 18.0, top: 14.0, bottom: 52.0 };
+    Shape { width: 560.0, height: 320.0, left: 92.0, right: 18.0, top: 14.0, bottom: 62.0 };
 /// One of several in a row.
 pub(super) const SMALL: Shape =
     Shape { width: 560.0, height: 360.0, left: 92.0, right: 20.0, top: 16.0, bottom: 66.0 };

@@ -43,12 +43,11 @@ pub(super) fn coordinates(report: &Report) -> String {
         });
         let places: Vec<Option<f64>> = places.chain([Some(last.place(*value))]).collect();
         let text = escape(&tip(report, trial, *value));
-        // A hyperparameter that a trial does not have is a gap.
+        // A hyperparameter that a trial does not have is passed by.
         let mut corners = String::new();
         for (axis, place) in places.iter().enumerate() {
             let Some(place) = place else { continue };
-            let joined = axis > 0 && places[axis - 1].is_some();
-            let letter = if joined { 'L' } else { 'M' };
+            let letter = if corners.is_empty() { 'M' } else { 'L' };
             write!(corners, "{letter}{:.1} {:.1}", x(axis), y(*place)).expect(MEMORY);
         }
         writeln!(out, "<path class=\"line stroke{shade}\" d=\"{corners}\"/>").expect(MEMORY);

@@ -13,7 +13,7 @@ use crate::{Importance, Trial, TrialState};
 pub(super) fn objective_axis(report: &Report, values: impl Iterator<Item = f64>) -> Option<Axis> {
     let losses: Vec<f64> = values.map(|value| report.direction.loss(value)).collect();
     let best = losses.iter().copied().reduce(f64::min)?;
-    let ends = [best, worst_of_interest(losses)?].map(|loss| report.direction.loss(loss));
+    let ends = [best, worst_of_interest(losses, 3.0)?].map(|loss| report.direction.loss(loss));
     Some(Axis::of_range(ends[0].min(ends[1]), ends[0].max(ends[1])))
 }
 
