@@ -247,7 +247,7 @@ fn print_table(problems: &[Problem], samplers: &[String], best: &Best, arguments
 
 /// What fits above a column.
 fn short(name: &str) -> String {
-    name.replace("artmann", "art").replace("brock", "b.")
+    name.replace("artmann", "art").replace("brock", "")
 }
 
 fn median(values: &[f64]) -> f64 {

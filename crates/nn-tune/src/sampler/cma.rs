@@ -158,14 +158,18 @@ impl Cma {
     /// Widens it where the standard deviation of a coordinate is below the least that it may be.
     pub(super) fn widen(&mut self, least: &[f64]) {
         let n = self.mean.len();
+        let mut is_wider = false;
         for (i, least) in least.iter().enumerate() {
             let factor = least / self.deviation(i);
             if factor > 1.0 && factor.is_finite() {
                 (0..n).for_each(|j| self.covariance[i * n + j] *= factor);
                 (0..n).for_each(|j| self.covariance[j * n + i] *= factor);
+                is_wider = true;
             }
         }
-        self.decompose();
+        if is_wider {
+            self.decompose();
+        }
     }
 
     fn decompose(&mut self) {

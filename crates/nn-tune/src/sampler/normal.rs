@@ -13,12 +13,12 @@ pub(super) fn mass(a: f64, b: f64) -> f64 {
 
 /// 1 − Φ(z).
 fn upper_tail(z: f64) -> f64 {
-    if z.abs() < 3.0 {
-        0.5 - central(z)
-    } else if z > 0.0 {
-        far(z)
-    } else {
-        1.0 - far(-z)
+    match z {
+        // To the last bit.
+        ..-9.0 => 1.0,
+        ..-3.0 => 1.0 - far(-z),
+        ..3.0 => 0.5 - central(z),
+        _ => far(z),
     }
 }
 
