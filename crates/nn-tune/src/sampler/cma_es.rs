@@ -15,26 +15,27 @@ const DRAWS: usize = 100;
 /// The standard deviation below which the search begins anew.
 const COLLAPSED: f64 = 1e-10;
 
-/// Covariance matrix adaptation evolution strategy, CMA-ES, for spaces of numbers: a normal distribution that moves to
-/// where good points are, and takes the shape of the valley there.
+/// Covariance matrix adaptation evolution strategy, CMA-ES, for spaces of numbers: a normal distribution that moves
+/// to where good points are, and takes the shape of the valley there.
 ///
-/// It works on the scales of the hyperparameters, each from 0 to 1, beginning in the middle with a standard deviation of
-/// 1/6. Of n numbers, 4 + ⌊3·ln n⌋ trials are a generation, after each of which the distribution changes.
+/// It works on the scales of the hyperparameters, each from 0 to 1, beginning in the middle with a standard deviation
+/// of 1/6. Of n numbers, 4 + ⌊3·ln n⌋ trials are a generation, after each of which the distribution changes.
 ///
-/// - A generation is the next so many trials with an objective, in the order of their numbers; pruned trials rank behind
-///   complete ones. Trials that fail take no part. Trials that run are not waited for: what was drawn from an earlier
-///   distribution, at random, or by hand is taken in as well, if it is far off as if it were nearer.
+/// - A generation is the next so many trials with an objective, in the order of their numbers; pruned trials rank
+///   behind complete ones. Trials that fail take no part. Trials that run are not waited for: what was drawn from an
+///   earlier distribution, at random, or by hand is taken in as well, if it is far off as if it were nearer.
 /// - A point outside the range is drawn anew, up to 100 times; then it is moved to the border.
-/// - Whole numbers and steps are rounded. Their standard deviation stays so wide that the values on either side of that of
-///   the mean have the probability of one in n·λ draws each, λ being the size of a generation.
-/// - When all standard deviations are below 10⁻¹⁰ of the range, which they are not of whole numbers, it begins anew at a random place with twice the size of
-///   generations (IPOP).
+/// - Whole numbers and steps are rounded. Their standard deviation stays so wide that the values on either side of
+///   that of the mean have the probability of one in n·λ draws each, λ being the size of a generation.
+/// - When all standard deviations are below 10⁻¹⁰ of the range, which they are not of whole numbers, it begins anew
+///   at a random place with twice the size of generations (IPOP).
 /// - Choices, and hyperparameters that are there only under a condition, are drawn at random each time.
 ///
 /// # Source
 /// Hansen 2016, "The CMA evolution strategy: a tutorial" (arXiv:1604.00772); trials from elsewhere: Hansen 2011,
-/// "Injecting external solutions into CMA-ES" (arXiv:1110.4181); whole numbers: Hamano, Saito, Nomura and Shirakawa 2022,
-/// "CMA-ES with margin" (arXiv:2205.13482), of which this takes the least probability, but changes the covariance; beginning anew: Auger and Hansen 2005, "A restart CMA evolution strategy with increasing population
+/// "Injecting external solutions into CMA-ES" (arXiv:1110.4181); whole numbers: Hamano, Saito, Nomura and Shirakawa
+/// 2022, "CMA-ES with margin" (arXiv:2205.13482), of which this takes the least probability, but changes the
+/// covariance; beginning anew: Auger and Hansen 2005, "A restart CMA evolution strategy with increasing population
 /// size".
 ///
 /// ```
