@@ -6,7 +6,7 @@ use std::fmt;
 
 use forest::Forest;
 
-use crate::{Direction, Domain, Params, Space, Study, StudyError, Trial};
+use crate::{Domain, Params, Space, Study, StudyError, Trial};
 
 /// How much each hyperparameter matters: fANOVA on a random forest.
 ///
@@ -57,25 +57,17 @@ impl Importance {
         Some(Importance { shares, forest })
     }
 
-    /// Of the complete trials of a study, and of the pruned ones with what they reported last. So that a few that came to
-    /// nothing do not have all the variance, none counts as worse than the median by more than ten times of what the
-    /// best is better.
+    /// Of the complete trials of a study, and of the pruned ones with what they reported last.
     ///
     /// # Errors
     /// When the storage does not work.
     pub fn of(study: &Study) -> Result<Option<Self>, StudyError> {
-        study.with_trials(|trials| Importance::of_trials(study.space(), study.direction(), trials))
+        study.with_trials(|trials| Importance::of_trials(study.space(), trials))
     }
 
-    pub(crate) fn of_trials(space: &Space, direction: Direction, trials: &[Trial]) -> Option<Self> {
+    pub(crate) fn of_trials(space: &Space, trials: &[Trial]) -> Option<Self> {
         let ended = trials.iter().filter(|trial| trial.state.is_finished());
-        let points = ended.filter_map(|trial| Some((&trial.params, direction.loss(trial.value()?))));
-        let points: Vec<(&Params, f64)> = points.filter(|(_, loss)| loss.is_finite()).collect();
-        let worst = worst_of_interest(points.iter().map(|(_, loss)| *loss).collect(), 10.0)?;
-        Importance::new(
-            space,
-            points.into_iter().map(|(params, loss)| (params, direction.loss(loss.min(worst)))),
-        )
+        Importance::new(space, ended.filter_map(|trial| Some((&trial.params, trial.value()?))))
     }
 
     /// The share of each hyperparameter in the variance of the objective, the largest first.
@@ -108,13 +100,6 @@ impl fmt::Display for Importance {
         }
         Ok(())
     }
-}
-
-/// The loss that is worse than the median by so many times of what the best is better, or the worst if that is less.
-pub(crate) fn worst_of_interest(mut losses: Vec<f64>, times: f64) -> Option<f64> {
-    losses.sort_by(f64::total_cmp);
-    let (best, median) = (*losses.first()?, losses[losses.len() / 2]);
-    Some((median + times * (median - best)).min(losses[losses.len() - 1]))
 }
 
 /// The place of each hyperparameter on its scale, from 0 to 1.

@@ -129,6 +129,6 @@ impl Report {
     }
 
     fn importance(&self) -> Option<Importance> {
-        Importance::of_trials(&self.space, self.direction, &self.trials)
+        Importance::of_trials(&self.space, &self.trials)
     }
 }

@@ -5,15 +5,17 @@ use super::axis::Axis;
 use super::chart::{Chart, SMALL, Shape, USUAL, dot, line};
 use super::format::{escape, number};
 use super::page::tip;
-use crate::importance::worst_of_interest;
 use crate::sampler::Region;
 use crate::{Importance, Trial, TrialState};
 
-/// The axis of the objective over these values; those far worse than most stand at the end.
+/// The axis of the objective over these values; those worse than the median by more than three times of what the best is
+/// better stand at the end.
 pub(super) fn objective_axis(report: &Report, values: impl Iterator<Item = f64>) -> Option<Axis> {
-    let losses: Vec<f64> = values.map(|value| report.direction.loss(value)).collect();
-    let best = losses.iter().copied().reduce(f64::min)?;
-    let ends = [best, worst_of_interest(losses, 3.0)?].map(|loss| report.direction.loss(loss));
+    let mut losses: Vec<f64> = values.map(|value| report.direction.loss(value)).collect();
+    losses.sort_by(f64::total_cmp);
+    let (best, median) = (*losses.first()?, losses[losses.len() / 2]);
+    let worst = (median + 3.0 * (median - best)).min(losses[losses.len() - 1]);
+    let ends = [best, worst].map(|loss| report.direction.loss(loss));
     Some(Axis::of_range(ends[0].min(ends[1]), ends[0].max(ends[1])))
 }
 
