@@ -437,7 +437,10 @@ fn a_module_without_a_description_is_named_with_its_path() {
     let error = Sequential::<f64>::new().add(Flatten).add(block).describe().unwrap_err();
     assert_eq!(error.path, "1.branch.1");
     let message = error.to_string();
-    assert!(message.starts_with("1.branch.1: the module has no description: descriptions::"), "{message}");
+    assert!(
+        message.starts_with("1.branch.1: the module has no description: all::descriptions::"),
+        "{message}"
+    );
     assert!(message.ends_with("::Halves does not implement `Module::describe`"), "{message}");
 }
 
