@@ -274,9 +274,12 @@ mod tests {
         x.windows(2).map(|x| 100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2)).sum()
     }
 
+    /// A name, a function and the generations that it takes.
+    type Problem = (&'static str, fn(&[f64]) -> f64, u64);
+
     #[test]
     fn converges_to_ten_digits() {
-        let problems: [(&str, fn(&[f64]) -> f64, u64); 3] =
+        let problems: [Problem; 3] =
             [("sphere", sphere, 150), ("ellipsoid", ellipsoid, 600), ("Rosenbrock", rosenbrock, 500)];
         for (name, value, generations) in problems {
             let mut bests: Vec<f64> = (0..5)
