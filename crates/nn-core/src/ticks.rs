@@ -11,7 +11,7 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// About `count` steps of 1, 2 or 5 units from at or below `low` to at or above `high`; both are finite, and an
+    /// About `count` steps of 1, 2 or 5 units from at or below `low` to at or above `high`; both are finite, and a
     /// range without width is widened.
     pub fn enclosing(low: f64, high: f64, count: f64) -> Self {
         let (low, high) = if is_flat(low, high) { widened(low) } else { (low, high) };

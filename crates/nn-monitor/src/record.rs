@@ -93,7 +93,8 @@ pub struct RunEnd {
     pub peak_memory: Option<u64>,
     /// The share of the time of training that steps waited for data, from 0 to 1, if that was measured.
     pub data_wait: Option<f64>,
-    /// The share of the time of training that monitoring took, from 0 to 1, if that was measured.
+    /// The share of the time of training that monitoring took, what it does at the end aside, from 0 to 1, if that was
+    /// measured.
     pub monitoring: Option<f64>,
     /// Why it ended: `all epochs done`, `early stopping: …`.
     pub reason: String,

@@ -225,9 +225,10 @@ impl<F: Real> Trainer<F> {
         self
     }
 
-    /// Trains on this many threads instead of rayon's global pool, or of all of its threads but one where the samples
-    /// take time to prepare (augmentation, images): that one prepares the next batches, with others that have nothing
-    /// to do, up to half as many as there are. It changes the time, not the result.
+    /// Trains on this many threads. It changes the time, not the result.
+    ///
+    /// Default: those of rayon's global pool; one less where samples take time to prepare (augmentation, images). Such
+    /// samples are prepared on threads besides, half as many as those that train.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
         Trainer { threads: Some(threads), ..self }

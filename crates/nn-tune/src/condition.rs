@@ -36,8 +36,14 @@ impl Condition {
         };
         match (domain, domain.cardinality()) {
             (&Domain::Float { low, high, .. }, None) => from <= to && low <= to && from <= high,
-            (Domain::Float { .. } | Domain::Int { .. }, Some(count)) => {
+            (&Domain::Int { low, step, .. }, Some(count)) => {
                 // The first value that is large enough is the only one to be looked at.
+                let (low, step) = (i128::from(low), i128::from(step));
+                let first =
+                    ((from.ceil() as i128).saturating_sub(low).max(0)).saturating_add(step - 1) / step;
+                u64::try_from(first).is_ok_and(|first| first < count && self.holds(&domain.nth(first)))
+            }
+            (Domain::Float { .. }, Some(count)) => {
                 let [low, high] = domain.bounds().unwrap_or_default();
                 let steps = (from - low) / (high - low) * (count - 1) as f64;
                 let first = (steps - STEP_TOLERANCE).ceil().max(0.0);

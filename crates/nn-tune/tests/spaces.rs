@@ -1,11 +1,13 @@
 //! Spaces: draws are distributed as their scale says, places and values are each other's inverse, structs go in and out.
 
 use nn_tune::sampler::QuasiRandom;
-use nn_tune::{Direction, Domain, Params, Preset, Random, Sampler, Scale, Space, Value};
+use nn_tune::{
+    Direction, Domain, Parameter, Params, Preset, Random, Sampler, Scale, Space, SpaceError, Value,
+};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-type Added = Result<Space, nn_tune::SpaceError>;
+type Added = Result<Space, SpaceError>;
 
 /// A space with one hyperparameter, `x`.
 fn one(add: impl FnOnce(Space) -> Added) -> Space {
@@ -469,4 +471,47 @@ fn the_readme_lists_the_presets() {
         // What the methods of a space would have checked.
         assert!(domain.bounds().is_some_and(|[low, high]| low < high));
     }
+}
+
+#[test]
+fn parts_are_what_from_unit_takes_to_a_value() -> Result<(), SpaceError> {
+    let space = Space::new()
+        .integer("linear", -3, 4)?
+        .integer_step("even", 2, 20, 2)?
+        .log_integer("log", 1, 40)?
+        .powers_of_two("power", 4, 64)?
+        .uniform_step("step", 0.0, 0.5, 0.1)?
+        .choice("choice", ["a", "b", "c"])?;
+    for Parameter { name, domain, .. } in space.parameters() {
+        let values: Vec<Value> = (0..domain.cardinality().unwrap_or(0)).map(|i| domain.nth(i)).collect();
+        let mut end = 0.0_f64;
+        for value in values {
+            let [low, high] = domain.part(&value).expect("a value of the domain");
+            assert!(
+                (low - end).abs() < 1e-12,
+                "{name}: {value} begins at {low}, the one before ends at {end}"
+            );
+            for u in [low + 1e-9, 0.5 * (low + high), high - 1e-9] {
+                assert_eq!(domain.from_unit(u), value, "{name} at {u}");
+            }
+            end = high;
+        }
+        assert!((end - 1.0).abs() < 1e-12, "{name} ends at {end}");
+    }
+    let continuum = Domain::Float { low: 0.0, high: 1.0, scale: Scale::Linear, step: None };
+    assert_eq!(continuum.part(&Value::Float(0.5)), None);
+    Ok(())
+}
+
+#[test]
+fn a_condition_on_a_very_large_range_holds_where_a_value_does() -> Result<(), SpaceError> {
+    let (low, high) = (-(1_i64 << 61), 1 << 61);
+    for from in [1, 1 << 60, high] {
+        let space = Space::new().integer("x", low, high)?;
+        space.when("x", from.., |space| space.boolean("y")).map(drop)?;
+    }
+    assert!(Space::new().integer("x", low, 5)?.when("x", 6.., |space| space.boolean("y")).is_err());
+    let steps = || Space::new().integer_step("x", 0, 10, 5);
+    assert!(steps()?.when("x", 6..=9, |space| space.boolean("y")).is_err());
+    steps()?.when("x", 6..=10, |space| space.boolean("y")).map(drop)
 }

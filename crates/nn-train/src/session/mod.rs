@@ -133,7 +133,7 @@ impl<'a, F: Real> Session<'a, F> {
         self.finish(warnings, control)
     }
 
-    /// Prepares batches on up to half as many threads as train, so many ahead that a pause of theirs is not noticed.
+    /// Prepares batches on half as many threads as train, so many ahead that a pause of theirs is not noticed.
     fn loader(&self) -> Loader<'a, F> {
         let sample = size(self.data.input_shape()) + size(self.data.target_shape());
         let batch = size_of::<F>() * sample * self.batches.batch_size();

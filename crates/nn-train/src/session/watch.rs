@@ -109,7 +109,7 @@ impl<F: Real> Session<'_, F> {
         let steps = self.position.step;
         let Some(recorder) = &mut self.recorder else { return Ok(()) };
         recorder.epoch(steps, record)?;
-        // The distributions of the first and the last epoch are there, whatever they cost.
+        // The distributions of the first epoch are there, and of the last one planned, whatever they cost.
         if !recorder.has_time() && ![1, self.trainer.epochs].contains(&record.epoch) {
             return Ok(());
         }

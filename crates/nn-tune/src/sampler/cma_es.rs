@@ -116,7 +116,7 @@ impl Sampler for CmaEs {
 
 /// Whether the distribution is over a hyperparameter: a number that is always there.
 fn is_axis(parameter: &&Parameter) -> bool {
-    parameter.domain.choices().is_none() && parameter.conditions.is_empty()
+    parameter.domain.bounds().is_some() && parameter.conditions.is_empty()
 }
 
 /// A point, from 0 to 1 of all axes.
@@ -136,7 +136,7 @@ fn draw(cma: &Cma, rng: &mut impl Rng) -> Vec<f64> {
 /// probability of one in n·λ draws each.
 fn least_deviation(axis: &Parameter, mean: f64, quantile: f64) -> f64 {
     let value = axis.domain.from_unit(mean.clamp(0.0, 1.0));
-    let Some([low, high]) = axis.domain.cell(&value) else { return 0.0 };
+    let Some([low, high]) = axis.domain.part(&value) else { return 0.0 };
     let below = if low > 0.0 { mean - low } else { 0.0 };
     let above = if high < 1.0 { high - mean } else { 0.0 };
     below.max(above) / quantile

@@ -1,6 +1,5 @@
 //! How the next point of a space is chosen.
 
-mod axis;
 mod cma;
 mod cma_es;
 mod coarse_to_fine;

@@ -75,14 +75,14 @@ impl Parzen {
         let kernels = space.parameters().iter().map(|parameter| {
             let domain = &parameter.domain;
             let values = points.iter().map(|(params, _)| params.value(&parameter.name));
-            match domain.choices() {
-                Some(count) => {
+            match domain {
+                Domain::Choice { choices } => {
                     let seen: Vec<_> = values.map(|value| domain.position(value?)).collect();
-                    Kernels::choices(count, &seen)
+                    Kernels::choices(choices.len(), &seen)
                 }
-                None => {
+                _ => {
                     let places: Vec<_> = values.map(|value| domain.to_unit(value?)).collect();
-                    Kernels::Numbers(Numbers::new(&places, !domain.is_continuous(), &narrowest))
+                    Kernels::Numbers(Numbers::new(&places, domain.cardinality().is_some(), &narrowest))
                 }
             }
         });
@@ -160,7 +160,7 @@ impl Kernels {
                     sums.iter_mut().zip(of_choice).for_each(|(sum, p)| *sum += p.ln());
                 }
             }
-            Kernels::Numbers(numbers) => match domain.cell(value) {
+            Kernels::Numbers(numbers) => match domain.part(value) {
                 Some([low, high]) if high - low >= POINT => numbers.add_ln_mass([low, high], sums),
                 _ => {
                     if let Some(x) = domain.to_unit(value) {
