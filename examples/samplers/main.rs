@@ -8,6 +8,7 @@
 //! samplers --optuna python3 --trials 50 --seeds 10
 //! ```
 
+mod functions;
 mod problems;
 mod training;
 

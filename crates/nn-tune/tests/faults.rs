@@ -1,7 +1,5 @@
 //! What becomes of a study when workers are killed, lines are torn, locks are left and disks are full.
 
-#![cfg(target_os = "linux")]
-
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -13,31 +11,8 @@ use std::time::{Duration, Instant};
 use nn_tune::storage::Journal;
 use nn_tune::{Direction, Outcome, Params, Random, Space, Study, StudyError, Trial, TrialState, Verdict};
 
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("nn-tune-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("study.log")
-    }
-
-    fn text(&self) -> String {
-        fs::read_to_string(self.file()).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::folder::Folder;
+use crate::process::command_of;
 
 const GRACE: Duration = Duration::from_millis(150);
 
@@ -82,11 +57,6 @@ fn is_read_by_optuna(path: &Path, trials: usize) {
 const JOURNAL: &str = "NN_TUNE_FAULTY_JOURNAL";
 const TEARS: &str = "NN_TUNE_TEARS_A_LINE";
 
-/// What a test of this file is called, also when the file is a module of a program.
-fn name_of(test: &str) -> String {
-    module_path!().split_once("::").map_or(test.to_owned(), |(_, module)| format!("{module}::{test}"))
-}
-
 /// Not a test by itself: what other tests start as a process of its own.
 #[test]
 fn process_to_be_killed() {
@@ -130,9 +100,7 @@ fn start(mut command: Command, path: &Path) -> (std::process::Child, impl Iterat
 }
 
 fn this_process() -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", &name_of("process_to_be_killed"), "--nocapture"]);
-    command
+    command_of(module_path!(), "process_to_be_killed")
 }
 
 /// The trials that a worker was sure of, and their objectives.
@@ -267,8 +235,8 @@ fn a_full_disk_is_named_and_loses_nothing() {
         // Files may not grow beyond so many blocks: a write comes as far as that, and fails.
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; ulimit -f $1; shift; exec \"$@\"", "sh", &blocks.to_string()]);
-        command.arg(std::env::current_exe().unwrap());
-        command.args(["--exact", &name_of("process_to_be_killed"), "--nocapture"]);
+        let process = this_process();
+        command.arg(process.get_program()).args(process.get_args());
         let (mut child, lines) = start(command, &folder.file());
         let lines: Vec<String> = lines.collect();
         child.wait().unwrap();

@@ -1,7 +1,6 @@
 //! Studies in a file: what is written is what is read, by whomever, and what is wrong is named.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nn_tune::storage::{Journal, Lock, Operation, Owner, Record, State, Storage};
@@ -9,35 +8,7 @@ use nn_tune::{
     Direction, Distribution, Outcome, Params, Random, Space, Study, StudyError, Trial, TrialState, Value,
 };
 
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("nn-tune-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("study.log")
-    }
-
-    fn journal(&self) -> Journal {
-        Journal::new(self.file()).unwrap()
-    }
-
-    fn open(&self, space: Space) -> Result<Study, StudyError> {
-        Study::open(self.journal(), "study", Direction::Minimize, space, Random::new(1))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::folder::Folder;
 
 fn space() -> Space {
     let space = Space::new().log_uniform("learning_rate", 1e-4, 1.0).unwrap();

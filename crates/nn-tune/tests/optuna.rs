@@ -1,7 +1,6 @@
 //! Studies that are shared with Optuna, for which the tests need a Python with `optuna`: in `PYTHON`, or `python3`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -13,27 +12,8 @@ use nn_tune::storage::{Journal, Operation, Owner, Record, State, Storage};
 use nn_tune::{Direction, Distribution, Outcome, Params, Random, Space, Study, Trial, TrialState, Value};
 use serde_json::json;
 
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("nn-tune-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("study.log")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use crate::folder::Folder;
+use crate::process::command_of;
 
 /// A Python that has these packages, if there is one.
 fn python(packages: &str) -> Option<PathBuf> {
@@ -345,11 +325,6 @@ fn objective(params: &Params) -> f64 {
     x * x + layers
 }
 
-/// What a test of this file is called, also when the file is a module of a program.
-fn name_of(test: &str) -> String {
-    module_path!().split_once("::").map_or(test.to_owned(), |(_, module)| format!("{module}::{test}"))
-}
-
 /// Not a test by itself: what the next test starts as processes of their own.
 #[test]
 fn process_that_shares() {
@@ -384,8 +359,8 @@ fn two_workers_here_and_two_of_python_share_a_study() {
         study.enqueue(Params::new().with("x", i as f64 / 100.0).with("layers", 2)).unwrap();
     }
     let of_rust = || {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", &name_of("process_that_shares"), "--nocapture"]).env(JOURNAL, folder.file());
+        let mut command = command_of(module_path!(), "process_that_shares");
+        command.env(JOURNAL, folder.file());
         command
     };
     let of_python = || {

@@ -2,33 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use nn_tune::storage::{Journal, Operation, Owner, Record, Storage};
+use nn_tune::storage::{Operation, Owner, Record, Storage};
 use nn_tune::{Direction, Distribution, Params, Trial, TrialState, Value};
 use proptest::prelude::*;
 
-/// A file that is removed at the end.
-struct Path(PathBuf);
-
-impl Path {
-    fn new(name: &str) -> Path {
-        let path = std::env::temp_dir().join(format!("nn-tune-{name}-{}.log", std::process::id()));
-        let _ = fs::remove_file(&path);
-        Path(path)
-    }
-
-    fn journal(&self) -> Journal {
-        Journal::new(&self.0).unwrap()
-    }
-}
-
-impl Drop for Path {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
+use crate::folder::Folder;
 
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), Just("NaN".to_owned()), Just("\"Infinity\n".to_owned()), Just(String::new())]
@@ -156,10 +136,10 @@ proptest! {
         operations in proptest::collection::vec((any_text(), any_operation()), 1..8),
         parts in 1_usize..4,
     ) {
-        let path = Path::new("round-trip");
+        let folder = Folder::new("round-trip");
         let records: Vec<Record> =
             operations.into_iter().map(|(worker, operation)| Record { worker, operation }).collect();
-        let (mut writer, mut reader) = (path.journal(), path.journal());
+        let (mut writer, mut reader) = (folder.journal(), folder.journal());
         let mut read = vec![];
         for part in records.chunks(records.len().div_ceil(parts)) {
             let added = writer.update(&mut |others| {
@@ -170,14 +150,14 @@ proptest! {
             read.extend(reader.read().unwrap());
         }
         prop_assert_eq!(format!("{:?}", &read), format!("{:?}", &records));
-        prop_assert_eq!(path.journal().read().unwrap(), read);
+        prop_assert_eq!(folder.journal().read().unwrap(), read);
         prop_assert_eq!(writer.read().unwrap(), vec![]);
     }
 }
 
 #[test]
 fn no_numbers_round_trip_and_texts_stay() {
-    let path = Path::new("nan");
+    let folder = Folder::new("nan");
     let mut trial = Trial::new(TrialState::Running);
     trial.intermediate = BTreeMap::from([(0, f64::NAN), (7, f64::NEG_INFINITY)]);
     trial.params.insert("x", Value::Float(f64::NAN));
@@ -186,9 +166,9 @@ fn no_numbers_round_trip_and_texts_stay() {
     trial.user_attributes.insert("NaN".to_owned(), "NaN, \"Infinity\"".into());
     let create = Operation::CreateTrial { study: 0, trial: Box::new(trial) };
     let record = Record { worker: "w".to_owned(), operation: create };
-    path.journal().update(&mut |_| vec![record.clone()]).unwrap();
-    let text = fs::read_to_string(&path.0).unwrap();
+    folder.journal().update(&mut |_| vec![record.clone()]).unwrap();
+    let text = fs::read_to_string(folder.file()).unwrap();
     assert!(text.contains(r#""intermediate_values":{"0":NaN,"7":-Infinity}"#), "{text}");
     assert!(text.contains(r#""params":{"x":1}"#), "{text}");
-    assert_eq!(format!("{:?}", path.journal().read().unwrap()), format!("{:?}", [record]));
+    assert_eq!(format!("{:?}", folder.journal().read().unwrap()), format!("{:?}", [record]));
 }

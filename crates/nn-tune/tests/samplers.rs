@@ -1,13 +1,19 @@
 //! Grids, quasi-random points, and the search from coarse to fine.
 
 use std::collections::BTreeSet;
-use std::f64::consts::PI;
 
 use nn_tune::sampler::{CoarseToFine, Grid, QuasiRandom, Region, edge_warnings};
 use nn_tune::{Direction, Domain, Params, Random, Sampler, Space, Trial, TrialState, Value};
 
+use crate::functions::{ackley, branin, hartmann, rosenbrock};
+
 fn x(params: &Params, name: &str) -> f64 {
     params.value(name).and_then(Value::as_f64).unwrap()
+}
+
+/// The numbers in the order of their names.
+fn numbers(params: &Params) -> Vec<f64> {
+    params.iter().map(|(_, value)| value.as_f64().unwrap()).collect()
 }
 
 fn complete(number: u64, params: Params, value: f64) -> Trial {
@@ -207,40 +213,6 @@ fn more_hyperparameters_than_dimensions_are_drawn_at_random() {
     assert!(different("x64", "x65") && different("x0", "x64"));
 }
 
-fn branin(params: &Params) -> f64 {
-    let (a, b) = (x(params, "a"), x(params, "b"));
-    let curve = b - 5.1 / (4.0 * PI * PI) * a * a + 5.0 / PI * a - 6.0;
-    curve * curve + 10.0 * (1.0 - 1.0 / (8.0 * PI)) * a.cos() + 10.0
-}
-
-fn hartmann_6(params: &Params) -> f64 {
-    const A: [[f64; 6]; 4] = [
-        [10.0, 3.0, 17.0, 3.5, 1.7, 8.0],
-        [0.05, 10.0, 17.0, 0.1, 8.0, 14.0],
-        [3.0, 3.5, 1.7, 10.0, 17.0, 8.0],
-        [17.0, 8.0, 0.05, 10.0, 0.1, 14.0],
-    ];
-    const P: [[f64; 6]; 4] = [
-        [1312.0, 1696.0, 5569.0, 124.0, 8283.0, 5886.0],
-        [2329.0, 4135.0, 8307.0, 3736.0, 1004.0, 9991.0],
-        [2348.0, 1451.0, 3522.0, 2883.0, 3047.0, 6650.0],
-        [4047.0, 8828.0, 8732.0, 5743.0, 1091.0, 381.0],
-    ];
-    let square = |i: usize, j: usize| A[i][j] * (x(params, &format!("x{j}")) - 1e-4 * P[i][j]).powi(2);
-    let term = |i: usize| (0..6).map(|j| square(i, j)).sum::<f64>();
-    -(0..4).map(|i| [1.0, 1.2, 3.0, 3.2][i] * (-term(i)).exp()).sum::<f64>()
-}
-
-fn ackley_5(params: &Params) -> f64 {
-    let mean = |f: fn(f64) -> f64| (0..5).map(|i| f(x(params, &format!("x{i}")))).sum::<f64>() / 5.0;
-    20.0 + 1.0_f64.exp() - 20.0 * (-0.2 * mean(|x| x * x).sqrt()).exp() - mean(|x| (2.0 * PI * x).cos()).exp()
-}
-
-fn rosenbrock_4(params: &Params) -> f64 {
-    let x = |i: usize| x(params, &format!("x{i}"));
-    (0..3).map(|i| 100.0 * (x(i + 1) - x(i) * x(i)).powi(2) + (1.0 - x(i)).powi(2)).sum()
-}
-
 fn network() -> Space {
     Space::new()
         .log_uniform("rate", 1e-4, 1.0)
@@ -271,12 +243,12 @@ fn mixed(params: &Params) -> f64 {
 type Objective = fn(&Params) -> f64;
 
 fn problems() -> [(&'static str, Space, Objective); 5] {
-    let branin_space = Space::new().uniform("a", -5.0, 10.0).unwrap().uniform("b", 0.0, 15.0).unwrap();
+    let branin_space = Space::new().uniform("x0", -5.0, 10.0).unwrap().uniform("x1", 0.0, 15.0).unwrap();
     [
-        ("Branin", branin_space, branin),
-        ("Hartmann-6", cube(6, 0.0, 1.0), hartmann_6),
-        ("Ackley-5", cube(5, -32.768, 32.768), ackley_5),
-        ("Rosenbrock-4", cube(4, -5.0, 10.0), rosenbrock_4),
+        ("Branin", branin_space, |params| branin(&numbers(params))),
+        ("Hartmann-6", cube(6, 0.0, 1.0), |params| hartmann(&numbers(params))),
+        ("Ackley-5", cube(5, -32.768, 32.768), |params| ackley(&numbers(params))),
+        ("Rosenbrock-4", cube(4, -5.0, 10.0), |params| rosenbrock(&numbers(params))),
         ("mixed", network(), mixed),
     ]
 }
