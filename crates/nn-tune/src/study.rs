@@ -318,7 +318,7 @@ impl Kept {
     /// Takes in what others have done.
     fn read(&mut self) -> Result<(), StudyError> {
         for record in self.storage.read()? {
-            self.state.apply(&record);
+            self.state.apply(record);
         }
         Ok(())
     }
@@ -331,11 +331,11 @@ impl Kept {
     ) -> Result<(), StudyError> {
         let Kept { storage, state, .. } = self;
         let added = storage.update(&mut |records| {
-            records.iter().for_each(|record| state.apply(record));
+            records.into_iter().for_each(|record| state.apply(record));
             let record = |operation| Record { worker: worker.to_owned(), operation };
             change(state).into_iter().map(record).collect()
         })?;
-        added.iter().for_each(|record| self.state.apply(record));
+        added.into_iter().for_each(|record| self.state.apply(record));
         Ok(())
     }
 }

@@ -375,7 +375,7 @@ fn the_first_distribution_of_a_name_holds_as_in_optuna() {
     operations.extend([set(0, float(1.0, false)), set(1, float(2.0, false)), set(2, float(1.0, true))]);
     let mut state = State::new();
     for operation in operations {
-        state.apply(&Record { worker: "w".to_owned(), operation });
+        state.apply(Record { worker: "w".to_owned(), operation });
     }
     let trials = &state.study(0).unwrap().trials;
     assert_eq!(trials.iter().map(|trial| trial.params.len()).collect::<Vec<_>>(), [1, 1, 0]);

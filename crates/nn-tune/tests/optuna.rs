@@ -50,7 +50,7 @@ fn read_by_optuna(python: &Path, path: &Path) -> serde_json::Value {
 /// What this crate reads, told as `dump.py` does.
 fn read_here(path: &Path) -> serde_json::Value {
     let mut state = State::new();
-    Journal::new(path).unwrap().read().unwrap().iter().for_each(|record| state.apply(record));
+    Journal::new(path).unwrap().read().unwrap().into_iter().for_each(|record| state.apply(record));
     let study = |study: &nn_tune::storage::StudyRecord| {
         json!({
             "name": study.name,

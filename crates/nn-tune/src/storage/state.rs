@@ -76,8 +76,8 @@ impl State {
 
     /// Makes a change. One that cannot be, of a trial that is finished or of a study that is not there, changes nothing:
     /// a worker was too late.
-    pub fn apply(&mut self, record: &Record) {
-        match record.operation.clone() {
+    pub fn apply(&mut self, record: Record) {
+        match record.operation {
             Operation::CreateStudy { name, directions } => self.create_study(name, directions),
             Operation::DeleteStudy { study } => {
                 if let Some(place) = self.studies.get_mut(study as usize) {
