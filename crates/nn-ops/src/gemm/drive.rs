@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::Range;
+use std::ptr::null_mut;
 
 use nn_core::{AlignedVec, Real};
 
@@ -20,6 +21,9 @@ const B_BLOCK: usize = 1 << 18;
 const FEW_TILES: usize = 4;
 /// Rows of a panel of B that stay in the first cache however they lie, unless they collide.
 const FEW_ROWS: usize = 64;
+/// Tiles that a panel of B takes part in, up to which its rows are copied by the first of them: in other panels,
+/// copying takes too small a part of the time for that to matter, and long pieces of rows are read faster.
+const COPYING_TILES: usize = 10;
 /// Elements of C after which the epilogue runs, so that it finds them in the second cache.
 const EPILOGUE_BLOCK: usize = 1 << 15;
 /// Panels of B from which on a block of A whose columns are adjacent is worth packing.
@@ -87,6 +91,11 @@ impl<T: Real> Problem<T> {
     fn reads_b<S: Simd<T>>(&self, rows: usize) -> bool {
         let stays = rows <= FEW_TILES * S::ROWS && self.k <= FEW_ROWS && !collide::<T>(self.b_k);
         self.b_col == 1 && (rows <= S::ROWS || stays)
+    }
+
+    /// Whether the first tile of a whole panel of B copies it.
+    fn copies_b<S: Simd<T>>(&self, rows: usize) -> bool {
+        self.b_col == 1 && rows <= COPYING_TILES * S::ROWS && !self.reads_b::<S>(rows)
     }
 
     /// Estimated cycles.
@@ -187,7 +196,8 @@ unsafe fn run_part<T: Real, S: Simd<T>>(
     let row_block = even(rows.len(), row_block).next_multiple_of(S::ROWS).min(rows.len());
     let packs_a = p.packs_a::<S>(cols.len());
     let a_size = if packs_a { row_block * k_block } else { 0 };
-    let col_block = if cols.len() > panel && p.b_col == 1 && !p.reads_b::<S>(rows.len()) {
+    let in_groups = p.b_col == 1 && !p.reads_b::<S>(rows.len()) && !p.copies_b::<S>(rows.len());
+    let col_block = if cols.len() > panel && in_groups {
         let most = (B_BLOCK / size_of::<T>() / k_block / panel * panel).max(panel);
         even(cols.len(), most).next_multiple_of(panel)
     } else {
@@ -233,6 +243,14 @@ fn tiles<T: Real, S: Simd<T>>(rows: usize) -> impl Iterator<Item = Range<usize>>
     (0..tiles).map(move |i| i * size + i.min(taller)..(i + 1) * size + (i + 1).min(taller))
 }
 
+/// A panel of B: where its first row lies and how far apart the rows are, and where the first tile copies them to.
+#[derive(Clone, Copy)]
+struct Panel<T> {
+    b: *const T,
+    b_k: isize,
+    copy: *mut T,
+}
+
 /// Multiplies one block of A with the panels of B that lie over `cols`.
 #[inline(always)]
 unsafe fn run_block<T: Real, S: Simd<T>>(
@@ -246,10 +264,11 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
 ) {
     let done = done.filter(|_| k.end == p.k);
     let beta = if k.start == 0 { p.beta } else { T::one() };
-    let reads_b = p.reads_b::<S>(rows.len());
+    let (reads_b, copies_b) = (p.reads_b::<S>(rows.len()), p.copies_b::<S>(rows.len()));
     let (mut finished, end) = (cols.start, cols.end);
     for group in blocks(cols, col_block) {
-        let packs_b = !reads_b || group.len() != panel_width::<T, S>(group.len());
+        let is_whole = group.len() == panel_width::<T, S>(group.len());
+        let packs_b = !((reads_b || copies_b) && is_whole);
         // SAFETY: as the caller of `run` vouches; `b_copy` has room for `k.len()` × `col_block`.
         unsafe {
             let b = p.b.offset(k.start as isize * p.b_k + group.start as isize * p.b_col);
@@ -257,15 +276,12 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
                 pack_panels::<T, S>((b, p.b_k, p.b_col), (k.len(), group.len()), b_copy);
             }
             for cols in blocks(group.clone(), 2 * S::LANES) {
-                let b = if packs_b {
-                    (
-                        b_copy.add((cols.start - group.start) * k.len()).cast_const(),
-                        panel_width::<T, S>(cols.len()) as isize,
-                    )
+                let panel = if packs_b {
+                    Panel::packed::<S>(b_copy.add((cols.start - group.start) * k.len()), cols.len())
                 } else {
-                    (b, p.b_k)
+                    Panel { b, b_k: p.b_k, copy: if copies_b { b_copy } else { null_mut() } }
                 };
-                run_panel::<T, S>(p, a, b, (k.len(), beta), rows.clone(), cols.clone());
+                run_panel::<T, S>(p, a, panel, (k.len(), beta), rows.clone(), cols.clone());
                 if let Some(done) = done
                     && (cols.end == end || (cols.end - finished) * rows.len() >= EPILOGUE_BLOCK)
                 {
@@ -277,12 +293,20 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
     }
 }
 
+impl<T: Real> Panel<T> {
+    /// One of `cols` columns whose rows follow each other.
+    #[inline(always)]
+    fn packed<S: Simd<T>>(b: *const T, cols: usize) -> Self {
+        Panel { b, b_k: panel_width::<T, S>(cols) as isize, copy: null_mut() }
+    }
+}
+
 /// Multiplies one block of A with one panel of B.
 #[inline(always)]
 unsafe fn run_panel<T: Real, S: Simd<T>>(
     p: &Problem<T>,
     a: Left<T>,
-    (b, b_k): (*const T, isize),
+    mut panel: Panel<T>,
     (k, beta): (usize, T),
     rows: Range<usize>,
     cols: Range<usize>,
@@ -298,7 +322,11 @@ unsafe fn run_panel<T: Real, S: Simd<T>>(
             let row = rows.start + first;
             let c = p.c.offset(row as isize * p.c_row + cols.start as isize * p.c_col);
             let (c_row, c_col, alpha, cols) = (p.c_row, p.c_col, p.alpha, cols.len());
-            tile::<T, S>(count, &Tile { k, a, a_row, a_k, b, b_k, c, c_row, c_col, cols, alpha, beta });
+            let Panel { b, b_k, copy } = panel;
+            tile::<T, S>(count, &Tile { k, a, a_row, a_k, b, b_k, copy, c, c_row, c_col, cols, alpha, beta });
+        }
+        if !panel.copy.is_null() {
+            panel = Panel::packed::<S>(panel.copy, cols.len());
         }
     }
 }

@@ -185,7 +185,8 @@ pub(super) unsafe fn pack_tiles<T: Real, S: Simd<T>>(
     }
 }
 
-/// Columns of A that are packed for all tiles before the next ones: no more pages than the machine keeps track of.
+/// Columns of A that are packed for all tiles before the next ones, which are fetched meanwhile: no more pages than the
+/// machine keeps track of.
 const FEW: usize = 32;
 
 /// Copies columns `ks` of a tile of `rows` whose columns are adjacent.
@@ -200,7 +201,9 @@ unsafe fn copy_columns<T: Real, S: Simd<T>>(
             // SAFETY: only the elements that exist are read and written.
             unsafe {
                 let count = (rows - i).min(S::LANES);
-                let x = S::load_first(a.offset(p as isize * a_k).add(i), count);
+                let from = a.offset(p as isize * a_k).add(i);
+                S::prefetch(from.wrapping_offset(FEW as isize * a_k));
+                let x = S::load_first(from, count);
                 S::store_first(to.add(p * rows + i), x, count);
             }
         }

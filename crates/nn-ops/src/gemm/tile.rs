@@ -13,6 +13,8 @@ pub(crate) const SHARE: usize = 3;
 pub(crate) const POINTERS: usize = 5;
 /// Numbers in the largest tile, its rows rounded up to whole vectors.
 const TILE: usize = 512;
+/// Rows of B that are fetched in advance while it is copied: rows far apart are no pattern to the hardware.
+const AHEAD: isize = 40;
 /// Rows that the loops over a tile's rows take at a time: short enough for the compiler to unroll them.
 pub(crate) const HALF: usize = 7;
 
@@ -26,6 +28,8 @@ pub(super) struct Tile<T> {
     /// Rows of whole vectors.
     pub(super) b: *const T,
     pub(super) b_k: isize,
+    /// Where the rows of B are written one after another, unless null.
+    pub(super) copy: *mut T,
     pub(super) c: *mut T,
     pub(super) c_row: isize,
     pub(super) c_col: isize,
@@ -119,7 +123,7 @@ unsafe fn fetch_rows<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Ti
 #[inline(always)]
 fn is_packed<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>) -> bool {
     let (r, width) = (R as isize, (W * S::LANES) as isize);
-    2 * R > S::ROWS && t.a_row == 1 && t.a_k == r && t.b_k == width
+    2 * R > S::ROWS && t.a_row == 1 && t.a_k == r && t.b_k == width && t.copy.is_null()
 }
 
 /// The sums over k of a tile of packed factors, whose strides the compiler knows.
@@ -158,11 +162,18 @@ unsafe fn multiply<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile
         for (i, a) in a.iter_mut().enumerate() {
             *a = t.a.wrapping_offset((SHARE * i) as isize * t.a_row);
         }
-        let mut b = t.b;
+        let (mut b, mut copy) = (t.b, t.copy);
         for _ in 0..t.k {
             let mut row = [zero; W];
             for (j, row) in row.iter_mut().enumerate() {
                 *row = S::load(b.add(j * S::LANES));
+            }
+            if !copy.is_null() {
+                for (j, row) in row.iter().enumerate() {
+                    S::prefetch(b.wrapping_offset(AHEAD * t.b_k).wrapping_add(j * S::LANES));
+                    S::store(copy.add(j * S::LANES), *row);
+                }
+                copy = copy.add(W * S::LANES);
             }
             let at = |i: usize| a[i / SHARE].offset((i % SHARE) as isize * t.a_row);
             add_rows::<T, S, R, W>(0..R.min(HALF), at, &row, &mut sums);
