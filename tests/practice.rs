@@ -152,6 +152,13 @@ fn statistics_are_those_of_the_whole_set() {
     assert!(near("1.running_mean", outputs.mean_axis(ndarray::Axis(0)).unwrap()));
     assert!(near("1.running_var", outputs.var_axis(ndarray::Axis(0), 1.0)));
     assert!(!near("1.running_mean", rough.into_dimensionality().unwrap()));
+    // What is kept of a call is not the parameters, nor for another number of samples.
+    net.params_mut().as_mut_slice().fill(0.0);
+    let few = train.inputs().slice_axis(ndarray::Axis(0), (0..3).into()).into_dyn();
+    for inputs in [train.inputs().view(), few] {
+        let layers = net.layer_outputs(&inputs).unwrap();
+        assert_eq!(layers[0].1, ndarray::ArrayD::<f32>::zeros(vec![inputs.shape()[0], 7]));
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check everything that a change must pass: fmt, clippy, tidy, doc, test; stop at the first failure.
+    /// Check everything that a change must pass: fmt, clippy, tidy, doc, test, parquet; stop at the first failure.
     Validate {
         /// Leave out the tests.
         #[arg(long)]

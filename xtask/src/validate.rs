@@ -18,6 +18,8 @@ pub(crate) enum Step {
     Doc,
     /// All tests pass, those in the documentation too.
     Test,
+    /// So do those of a feature that is off by default.
+    Parquet,
 }
 
 impl Step {
@@ -28,6 +30,7 @@ impl Step {
             Step::Tidy => "tidy",
             Step::Doc => "doc",
             Step::Test => "test",
+            Step::Parquet => "parquet",
         }
     }
 
@@ -39,6 +42,7 @@ impl Step {
             Step::Tidy => &["xtask", "tidy"],
             Step::Doc => &["doc", "--workspace", "--no-deps"],
             Step::Test => &["test", "--workspace"],
+            Step::Parquet => &["test", "--package", "nn-data", "--features", "parquet"],
         }
     }
 
@@ -69,7 +73,7 @@ impl Step {
 
 /// Runs the checks in their order and stops at the first that fails.
 pub(crate) fn run(root: &Path, quick: bool, skip: &[Step]) -> Result<(), String> {
-    let skipped = |step: &Step| skip.contains(step) || (quick && *step == Step::Test);
+    let skipped = |step: &Step| skip.contains(step) || (quick && matches!(step, Step::Test | Step::Parquet));
     let mut times: Vec<(Step, Duration)> = Vec::new();
     for &step in Step::value_variants().iter().filter(|step| !skipped(step)) {
         println!("── {}: {}", step.name(), step.command_line());

@@ -30,6 +30,15 @@ pub struct Network<F: Real> {
     output_shape: Vec<usize>,
     params: Arena<F>,
     plans: Plans<F>,
+    layers: Option<LayerPlan<F>>,
+}
+
+/// A plan whose outputs are those of all layers.
+#[derive(Debug)]
+struct LayerPlan<F: Real> {
+    samples: usize,
+    plan: Plan<F>,
+    names: Vec<String>,
 }
 
 /// The most samples that [`Network::predict`] sends through at once.
@@ -55,7 +64,7 @@ impl<F: Real> Network<F> {
             initializer.fill(&mut params.view_mut(i), &Streams::new(seed), &name);
         }
         let (module, input_shape) = (Arc::new(module), input_shape.to_vec());
-        Ok(Network { module, input_shape, output_shape, params, plans: Plans::new() })
+        Ok(Network { module, input_shape, output_shape, params, plans: Plans::new(), layers: None })
     }
 
     /// A network with parameters that exist already, such as those of a file; none are drawn.
@@ -87,7 +96,7 @@ impl<F: Real> Network<F> {
         let Recorded { layout, output_shape, .. } = Recorded::of(&module, input_shape)?;
         check_layout(&layout, params.layout())?;
         let (module, input_shape) = (Arc::new(module), input_shape.to_vec());
-        Ok(Network { module, input_shape, output_shape, params, plans: Plans::new() })
+        Ok(Network { module, input_shape, output_shape, params, plans: Plans::new(), layers: None })
     }
 
     /// The names, shapes and roles of the parameters that a module has with this input; nothing of their size is
@@ -148,16 +157,21 @@ impl<F: Real> Network<F> {
     }
 
     /// The outputs of every layer for a batch of inputs `[samples, …]`, in evaluation mode, each with the path and the
-    /// kind of the layer: to look at activations. A plan is recorded for each call.
+    /// kind of the layer: to look at activations. The plan is kept for the next call with as many samples.
     ///
     /// # Errors
     /// When the shape of a sample is not the network's.
-    pub fn layer_outputs(&self, inputs: &View<'_, F>) -> Result<Vec<(String, ArrayD<F>)>, PredictError> {
+    pub fn layer_outputs(&mut self, inputs: &View<'_, F>) -> Result<Vec<(String, ArrayD<F>)>, PredictError> {
         let samples = self.samples(inputs)?;
-        let (mut plan, names) = plan_of_layers(self.module.as_ref(), &self.input_shape, samples)?;
-        plan.forward_on(&[(INPUT, inputs.view())], &self.params, &Step::default())?;
-        let output = |(i, name)| (name, plan.output(i).to_owned());
-        Ok(names.into_iter().enumerate().map(output).collect())
+        let mut layers = match self.layers.take().filter(|layers| layers.samples == samples) {
+            Some(layers) => layers,
+            None => LayerPlan::of(self.module.as_ref(), &self.input_shape, samples)?,
+        };
+        layers.plan.forward_on(&[(INPUT, inputs.view())], &self.params, &Step::default())?;
+        let output = |(i, name): (_, &String)| (name.clone(), layers.plan.output(i).to_owned());
+        let outputs = layers.names.iter().enumerate().map(output).collect();
+        self.layers = Some(layers);
+        Ok(outputs)
     }
 
     /// The outputs for a batch of inputs `[samples, …]`, in evaluation mode.
@@ -214,17 +228,14 @@ fn check_layout(expected: &ParamLayout, got: &ParamLayout) -> Result<(), RecordE
     Err(RecordError::Module { path: String::new(), message })
 }
 
-/// A plan whose outputs are those of all layers, and their names.
-fn plan_of_layers<F: Real>(
-    module: &dyn Module<F>,
-    shape: &[usize],
-    batch: usize,
-) -> Result<(Plan<F>, Vec<String>), RecordError> {
-    let graph = Graph::for_mode(Mode::Eval);
-    let scope = Scope::watching(&graph);
-    scope.record(module, graph.placeholder(INPUT, &batched(batch, shape)));
-    let (names, outputs): (_, Vec<_>) = scope.into_outputs().into_iter().unzip();
-    Ok((graph.forward_plan(&outputs)?, names))
+impl<F: Real> LayerPlan<F> {
+    fn of(module: &dyn Module<F>, shape: &[usize], samples: usize) -> Result<Self, RecordError> {
+        let graph = Graph::for_mode(Mode::Eval);
+        let scope = Scope::watching(&graph);
+        scope.record(module, graph.placeholder(INPUT, &batched(samples, shape)));
+        let (names, outputs): (_, Vec<_>) = scope.into_outputs().into_iter().unzip();
+        Ok(LayerPlan { samples, plan: graph.forward_plan(&outputs)?, names })
+    }
 }
 
 fn prediction_plan<F: Real>(

@@ -13,8 +13,8 @@ use nn_monitor::{Metric, Sink};
 /// `log.jsonl`, everything; and if that is asked for the event files of TensorBoard. A run that is resumed goes on in
 /// these files.
 ///
-/// What costs time (norms of gradients, percentiles of activations) is sampled: so often that it takes about one
-/// hundredth of the time of training, but at least some twenty times in a run.
+/// What costs time (norms of gradients, percentiles of activations) is sampled: so often that it takes less than one
+/// hundredth of the time of training, but of the first and the last epoch in any case.
 ///
 /// | setting | default |
 /// |---|---|

@@ -88,7 +88,8 @@ impl<const D: usize> Conv<D> {
             stride: pair::<D>(&self.stride, 1),
             dilation: pair::<D>(&self.dilation, 1),
             padding: pair::<D>(&self.padding.map(|[before, _]| before), 0),
-        })
+        }
+        .shortened())
     }
 
     fn checked<F: Real>(&self, inputs: &[View<'_, F>]) -> Geometry {

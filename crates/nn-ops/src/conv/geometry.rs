@@ -60,6 +60,15 @@ impl Geometry {
         (self.kernel[axis] - 1) * self.dilation[axis]
     }
 
+    /// The same with strides no longer than needed: along an axis where y has one position they do not matter, but what
+    /// lies a stride apart is laid out together.
+    pub(super) fn shortened(mut self) -> Self {
+        for axis in (0..2).filter(|&axis| self.y[axis] == 1) {
+            self.stride[axis] = self.stride[axis].min(self.reach(axis) + 1);
+        }
+        self
+    }
+
     /// Multiplications in one pass over the batch.
     pub(super) fn work(&self) -> usize {
         shape::size(&[self.samples, self.groups, self.y_channels, self.y_plane(), self.taps()])

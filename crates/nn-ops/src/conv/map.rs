@@ -153,7 +153,8 @@ pub(super) fn window(g: &Geometry, transposed: bool) -> Window {
 }
 
 fn phase_count(g: &Geometry, transposed: bool) -> usize {
-    if transposed { g.stride[0] * g.stride[1] } else { 1 }
+    let [down, right] = phases_along(g, transposed);
+    down * right
 }
 
 /// Taps of all phases together.
@@ -167,30 +168,33 @@ fn vectors_bound(g: &Geometry, transposed: bool) -> usize {
     phases(g, transposed).map(|phase| phase.count[0] * phase.count[1].div_ceil(LEAST_LANES)).sum()
 }
 
-/// The phases: one from x to y; in the other direction one for each remainder of row and column.
+/// The number of phases along each axis.
+fn phases_along(g: &Geometry, transposed: bool) -> [usize; 2] {
+    if transposed { [0, 1].map(|axis| g.stride[axis].min(g.x[axis])) } else { [1, 1] }
+}
+
+/// The phases: one from x to y; in the other direction one for each row and column of x that is the first whose place,
+/// divided by the stride, leaves its remainder.
 fn phases(g: &Geometry, transposed: bool) -> impl Iterator<Item = Phase> + use<> {
     let g = *g;
-    let [down, right] = if transposed { g.stride } else { [1, 1] };
+    let [down, right] = phases_along(&g, transposed);
     (0..down * right).map(move |i| {
         if !transposed {
             let taps = g.kernel.map(|kernel| (0, kernel, 1));
             return Phase { first: [0, 0], count: g.y, taps };
         }
-        let axes = [(0, i / right), (1, i % right)].map(|(axis, remainder)| phase_along(&g, axis, remainder));
-        Phase {
-            first: axes.map(|(first, ..)| first),
-            count: axes.map(|(_, count, _)| count),
-            taps: axes.map(|(.., taps)| taps),
-        }
+        let first = [i / right, i % right];
+        let axes = [0, 1].map(|axis| phase_along(&g, axis, first[axis]));
+        Phase { first, count: axes.map(|(count, _)| count), taps: axes.map(|(_, taps)| taps) }
     })
 }
 
-/// Along one axis, of the elements of x whose place in the padded x leaves this remainder: the first, how many, and
-/// (first, count, step) of the kernel's elements that reach them.
-fn phase_along(g: &Geometry, axis: usize, remainder: usize) -> (usize, usize, (usize, usize, usize)) {
-    let (stride, padding) = (g.stride[axis], g.padding[axis]);
-    let first = (remainder + stride - padding % stride) % stride;
-    let count = g.x[axis].saturating_sub(first).div_ceil(stride);
+/// Along one axis, of the elements of x whose place in the padded x leaves the same remainder as this one, which is the
+/// first: how many, and (first, count, step) of the kernel's elements that reach them.
+fn phase_along(g: &Geometry, axis: usize, first: usize) -> (usize, (usize, usize, usize)) {
+    let stride = g.stride[axis];
+    let remainder = (first + g.padding[axis]) % stride;
+    let count = (g.x[axis] - first).div_ceil(stride);
     let reaches = |k: &usize| (k * g.dilation[axis]) % stride == remainder;
     let mut taps = (0..g.kernel[axis]).filter(reaches);
     let taps = match (taps.next(), taps.next()) {
@@ -198,7 +202,7 @@ fn phase_along(g: &Geometry, axis: usize, remainder: usize) -> (usize, usize, (u
         (Some(first), None) => (first, 1, 1),
         (Some(first), Some(second)) => (first, 2 + taps.count(), second - first),
     };
-    (first, count, taps)
+    (count, taps)
 }
 
 /// Lists the offsets of the taps of a phase, by channel, row and column of the kernel, and returns how many they are.

@@ -87,7 +87,8 @@ impl<const D: usize> ConvTranspose<D> {
             stride: pair::<D>(&self.stride, 1),
             dilation: pair::<D>(&self.dilation, 1),
             padding: pair::<D>(&self.padding, 0),
-        })
+        }
+        .shortened())
     }
 
     fn checked<F: Real>(&self, inputs: &[View<'_, F>]) -> Geometry {

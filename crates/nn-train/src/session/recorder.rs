@@ -14,9 +14,9 @@ use nn_optim::global_norm;
 use crate::{EpochRecord, Monitor};
 
 /// The share of the time of training that sampling may take.
-const BUDGET: f64 = 0.01;
+const BUDGET: f64 = 0.0075;
 /// The time that it may take besides.
-const GRACE: Duration = Duration::from_millis(20);
+const GRACE: Duration = Duration::from_millis(8);
 /// About as many points has a curve over the steps of a run.
 const POINTS: u64 = 1000;
 /// Of so many points one has the norm of the gradient, whatever that costs.
@@ -96,6 +96,11 @@ impl Recorder {
         let result = f();
         self.spent += began.elapsed();
         result
+    }
+
+    /// Counts time that something was done for the sinks beyond what they count themselves.
+    pub(super) fn add(&mut self, time: Duration) {
+        self.spent += time;
     }
 
     pub(super) fn start(&mut self, run: &RunStart) -> Result<(), SinkError> {

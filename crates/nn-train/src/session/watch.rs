@@ -1,8 +1,10 @@
 //! What a run records of itself.
 
+use std::time::Instant;
+
 use ndarray::{ArrayD, Axis, IxDyn};
 use nn_core::Real;
-use nn_data::Source;
+use nn_data::{Source, Subset};
 use nn_monitor::{
     ConfusionMatrix, Image, LayerRow, Machine, Quantity, RunEnd, RunStart, Sample, Worst, peak_memory,
 };
@@ -16,6 +18,8 @@ use crate::{Control, EpochRecord, TrainError};
 const WORST: usize = 24;
 /// Samples of which activations are looked at.
 const PROBE: usize = 64;
+/// About as many training samples are looked at for mistakes where there are none for validation.
+const JUDGED: usize = 10_000;
 /// The most numbers that a histogram is made of.
 const NUMBERS: usize = 4096;
 
@@ -148,7 +152,6 @@ impl<F: Real> Session<'_, F> {
         if self.recorder.is_none() {
             return Ok(());
         }
-        let monitoring = self.recorder.as_ref().map_or(0.0, Recorder::share);
         self.record_mistakes()?;
         let reason = match (control, self.position.stopped) {
             (Control::Stop, _) => "stopped by a callback",
@@ -160,37 +163,44 @@ impl<F: Real> Session<'_, F> {
             duration: recorder.elapsed(),
             peak_memory: peak_memory(),
             data_wait: Some(self.waited),
-            monitoring: Some(monitoring),
+            monitoring: Some(recorder.share()),
             reason: reason.to_owned(),
         })?;
         Ok(())
     }
 
-    /// The confusion matrix and the worst samples of a classification, on the validation samples.
+    /// The confusion matrix and the worst samples of a classification, on the validation samples, or on some of those of
+    /// training.
     fn record_mistakes(&mut self) -> Result<(), TrainError> {
-        let data = self.validation.unwrap_or(self.data);
+        let (data, every) = match self.validation {
+            Some(data) => (data, 1),
+            None => (self.data, self.data.len().div_ceil(JUDGED)),
+        };
         let (Some(classes), &[outputs]) = (data.classes(), self.network.output_shape()) else {
             return Ok(());
         };
-        if outputs < classes || classes < 2 {
+        if outputs < classes || classes < 2 || data.len() == 0 {
             return Ok(());
         }
+        let began = Instant::now();
         let mut matrix = ConfusionMatrix::new(outputs)?;
         let mut worst = Worst::new(WORST);
         let mut first = 0;
         let Session { network, trainer, validation_plans, .. } = self;
-        evaluate_with(network, &trainer.objective, data, validation_plans, |outputs, targets| {
+        let judged = Subset::new(data, (0..data.len()).step_by(every).collect())?;
+        evaluate_with(network, &trainer.objective, &judged, validation_plans, |outputs, targets| {
             for (i, (row, &target)) in outputs.rows().into_iter().zip(targets).enumerate() {
                 let (label, predicted) = (target.to_f64() as usize, argmax(row.iter()));
                 matrix.add(label, predicted);
-                let loss = cross_entropy(row.iter().map(|z| z.to_f64()), label);
                 if label != predicted {
-                    worst.offer(loss, || (first + i, label, predicted));
+                    let loss = cross_entropy(row.iter().map(|z| z.to_f64()), label);
+                    worst.offer(loss, || (every * (first + i), label, predicted));
                 }
             }
             first += outputs.shape()[0];
             Ok(())
         })?;
+        let took = began.elapsed();
         let names = self.class_names(outputs);
         let samples = worst.into_vec().into_iter().map(|(loss, (index, label, predicted))| Sample {
             index,
@@ -201,6 +211,7 @@ impl<F: Real> Session<'_, F> {
         });
         let (samples, steps): (Vec<_>, _) = (samples.collect(), self.position.step);
         let Some(recorder) = &mut self.recorder else { return Ok(()) };
+        recorder.add(took);
         recorder.confusion(steps, &matrix, &names)?;
         Ok(recorder.worst_samples(steps, &samples)?)
     }
