@@ -28,15 +28,20 @@ fn dense(widths: &[usize], after: impl Module<f32> + Copy + 'static) -> Sequenti
     hidden.iter().fold(Sequential::new(), layer).add(Linear::new(*last))
 }
 
-/// Convolutions, pooling of both kinds, and one hidden layer.
-fn convolutional() -> Sequential<f32> {
-    let net = Sequential::new().add(Reshape::new([1, 28, 28])).add(Conv2d::new(8, 5).padding(2));
-    let net = net.add(Activation::Relu).add(MaxPool2d::new(2)).add(Conv2d::new(16, 5).stride(2));
-    net.add(Activation::Relu).add(AvgPool2d::new(2)).add(Flatten).add(Linear::new(10))
+/// Two convolutions with pooling, and one hidden layer.
+fn convolutional(
+    [first, second]: [Conv2d; 2],
+    hidden: usize,
+    pooling: impl Module<f32> + Copy + 'static,
+) -> Sequential<f32> {
+    let net = Sequential::new().add(Reshape::new([1, 28, 28]));
+    let net = net.add(first).add(Activation::Relu).add(pooling);
+    let net = net.add(second).add(Activation::Relu).add(pooling);
+    net.add(Flatten).add(Linear::new(hidden)).add(Activation::Relu).add(Linear::new(10))
 }
 
-/// The allocations of 20 steps (forward, backward, update) after as many to warm up; on several threads the median of
-/// single steps.
+/// The allocations of 10 steps (forward, backward, update) after as many to warm up; on several threads, the least of
+/// four steps that follow one another.
 fn allocations(
     module: Sequential<f32>,
     shape: &[usize],
@@ -59,30 +64,32 @@ fn allocations(
             optimizer.step(network.params_mut(), &gradient);
         }
     };
-    run(0..20);
+    run(0..10);
     let mut count = |steps| {
         let region = Region::new(GLOBAL);
         run(steps);
         region.change().allocations
     };
     if rayon::current_num_threads() == 1 {
-        return count(20..40);
+        return count(10..20);
     }
     // After a pause between two steps, which other processes can cause, idle threads are asked anew to look out for
     // work; that allocates. Some steps follow one another without.
-    let counts: Vec<usize> = (20..80).map(|step| count(step..step + 1)).collect();
+    let counts: Vec<usize> = (10..50).map(|step| count(step..step + 1)).collect();
     counts.windows(4).map(|steps| steps.iter().sum()).min().unwrap()
 }
 
-/// Each network, and its allocations.
+/// Each network of the race (`benches/src/networks.rs`) and some others, and its allocations.
 fn all() -> Vec<(&'static str, usize)> {
     let classes = SoftmaxCrossEntropy::new;
     let adam = || Adam::new(1e-3).unwrap();
-    let small = dense(&[30, 10], Activation::Relu);
-    let big = dense(&[512, 512, 10], Activation::Gelu);
-    let autoencoder = dense(&[100, 30, 100, 784], Activation::Sigmoid);
-    let normalized = dense(&[256, 128, 10], Normalized);
-    let tiny = dense(&[20, 3, 1], Activation::Tanh);
+    let relu = |widths: &[usize]| dense(widths, Activation::Relu);
+    let ae = dense(&[1000, 500, 250, 30, 250, 500, 1000, 784], Activation::Sigmoid);
+    let lenet = [Conv2d::new(8, 5).padding(2), Conv2d::new(16, 5).padding(2)];
+    let lenet = convolutional(lenet, 128, MaxPool2d::new(2));
+    let cnn_fast = convolutional([Conv2d::new(24, 5), Conv2d::new(32, 3)], 256, MaxPool2d::new(2));
+    let strided = [Conv2d::new(8, 5).stride(2), Conv2d::new(16, 3)];
+    let strided = convolutional(strided, 20, AvgPool2d::new(2));
     let rnn = Sequential::new().add(Recurrent::rnn(100).last()).add(Linear::new(1));
     let lstm = Sequential::new().add(Recurrent::lstm(128).last()).add(Linear::new(10));
     let gru = Sequential::new().add(Recurrent::gru(20)).add(Flatten).add(Linear::new(10));
@@ -91,15 +98,25 @@ fn all() -> Vec<(&'static str, usize)> {
     let (sgd, mean_squared) = (|| Sgd::new(0.1).unwrap(), MeanSquaredError::new);
     let cross_entropy = BinaryCrossEntropyWithLogits::new();
     vec![
-        ("small", allocations(small, &[32, 784], &[32], classes(), sgd())),
-        ("big", allocations(big, &[256, 784], &[256], classes(), momentum)),
-        ("autoencoder", allocations(autoencoder, &[200, 784], &[200, 784], cross_entropy, nesterov())),
-        ("normalized", allocations(normalized, &[128, 784], &[128], classes(), adam())),
-        ("tiny", allocations(tiny, &[64, 2], &[64, 1], mean_squared(), sgd())),
-        ("convolutional", allocations(convolutional(), &[64, 784], &[64], classes(), adam())),
+        ("mlp_small32", allocations(relu(&[30, 10]), &[32, 784], &[32], classes(), sgd())),
+        ("mlp_small", allocations(relu(&[128, 10]), &[64, 784], &[64], classes(), adam())),
+        (
+            "mlp_mid_bn",
+            allocations(dense(&[256, 128, 10], Normalized), &[128, 784], &[128], classes(), adam()),
+        ),
+        ("mlp_big", allocations(relu(&[1024, 1024, 10]), &[256, 784], &[256], classes(), momentum)),
+        ("gelu", allocations(dense(&[512, 10], Activation::Gelu), &[256, 784], &[256], classes(), sgd())),
+        ("ae", allocations(ae, &[200, 784], &[200, 784], cross_entropy, nesterov())),
+        ("lenet", allocations(lenet, &[64, 784], &[64], classes(), adam())),
+        ("cnn_fast", allocations(cnn_fast, &[256, 784], &[256], classes(), adam())),
+        ("strided", allocations(strided, &[64, 784], &[64], classes(), adam())),
         ("rnn", allocations(rnn, &[100, 80, 2], &[100, 1], mean_squared(), nesterov())),
         ("lstm", allocations(lstm, &[32, 50, 64], &[32], classes(), adam())),
         ("gru", allocations(gru, &[8, 10, 5], &[8], classes(), adam())),
+        (
+            "tiny",
+            allocations(dense(&[20, 3, 1], Activation::Tanh), &[64, 2], &[64, 1], mean_squared(), sgd()),
+        ),
     ]
 }
 
