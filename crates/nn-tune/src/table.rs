@@ -205,10 +205,10 @@ impl Screen {
     pub(crate) fn draw(&self, table: &Table<'_>) {
         let lines = table.lines();
         let mut drawn = self.drawn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let back = if *drawn > 0 { format!("\x1b[{drawn}A\x1b[J") } else { String::new() };
+        let back = if *drawn > 0 { format!("\x1b[{drawn}A") } else { String::new() };
         *drawn = lines.len();
-        // A terminal that is gone needs no table.
-        let _ = writeln!(std::io::stderr(), "{back}{}", lines.join("\n"));
+        // Line by line over the one before, so that nothing flickers. A terminal that is gone needs no table.
+        let _ = writeln!(std::io::stderr(), "{back}{}\x1b[K\x1b[J", lines.join("\x1b[K\n"));
     }
 
     /// A trial has ended.
