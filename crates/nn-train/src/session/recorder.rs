@@ -15,8 +15,8 @@ use crate::{EpochRecord, Monitor};
 
 /// The share of the time of training that sampling may take.
 const BUDGET: f64 = 0.0075;
-/// The time that it may take besides.
-const GRACE: Duration = Duration::from_millis(8);
+/// The time that it may take besides, spread over the run.
+const GRACE: Duration = Duration::from_millis(12);
 /// About as many points has a curve over the steps of a run.
 const POINTS: u64 = 1000;
 /// Of so many points one has the norm of the gradient, whatever that costs.
@@ -28,6 +28,8 @@ pub(super) struct Recorder {
     shared: Vec<Arc<Mutex<dyn Sink>>>,
     began: Instant,
     spent: Duration,
+    /// Steps of the run.
+    steps: u64,
     /// Steps between two points of a curve.
     every: u64,
     per_epoch: u64,
@@ -60,7 +62,8 @@ impl Recorder {
             }
         }
         let (shared, every) = (monitor.sinks.clone(), (steps / POINTS).max(1));
-        Ok(Recorder { sinks, shared, began: Instant::now(), spent: Duration::ZERO, every, per_epoch })
+        let (began, spent) = (Instant::now(), Duration::ZERO);
+        Ok(Recorder { sinks, shared, began, spent, steps, every, per_epoch })
     }
 
     /// The moment after so many steps.
@@ -85,9 +88,10 @@ impl Recorder {
         self.tell(|sink| sink.scalar(at, name, value))
     }
 
-    /// Whether sampling has taken so little time that more can be taken.
-    pub(super) fn has_time(&self) -> bool {
-        self.spent < GRACE + self.began.elapsed().mul_f64(BUDGET)
+    /// Whether sampling has taken so little time that more can be taken after so many steps.
+    pub(super) fn has_time(&self, done: u64) -> bool {
+        let grace = GRACE.mul_f64(done as f64 / self.steps.max(1) as f64);
+        self.spent < grace + self.began.elapsed().mul_f64(BUDGET)
     }
 
     /// Runs what is only done for the sinks, and counts the time.
@@ -119,7 +123,7 @@ impl Recorder {
         if let Some(momentum) = record.momentum {
             self.scalar(at, "momentum", momentum)?;
         }
-        if self.has_time() || record.step.is_multiple_of(NORMS * self.every) {
+        if self.has_time(record.step) || record.step.is_multiple_of(NORMS * self.every) {
             let norm = self.timed(|| global_norm(record.gradient));
             self.scalar(at, "gradient_norm", norm)?;
         }

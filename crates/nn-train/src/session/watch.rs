@@ -102,7 +102,7 @@ impl<F: Real> Session<'_, F> {
             momentum: self.optimizer.rule().momentum_factor(),
             gradient: &self.gradient,
         })?;
-        if recorder.has_time() {
+        if recorder.has_time(step) {
             self.record_activations()?;
         }
         Ok(())
@@ -114,7 +114,7 @@ impl<F: Real> Session<'_, F> {
         let Some(recorder) = &mut self.recorder else { return Ok(()) };
         recorder.epoch(steps, record)?;
         // The distributions of the first epoch are there, and of the last one planned, whatever they cost.
-        if !recorder.has_time() && ![1, self.trainer.epochs].contains(&record.epoch) {
+        if !recorder.has_time(steps) && ![1, self.trainer.epochs].contains(&record.epoch) {
             return Ok(());
         }
         for (quantity, arena) in
