@@ -116,6 +116,9 @@ fn what_does_not_fit_is_refused_with_the_reason() {
     let (x, w): (&[usize], &[usize]) = (&[2, 4, 8, 8], &[6, 4, 3, 3]);
     says(&plain, &[&[2, 4, 8], w], "conv2d: input 0 must be an array [samples, channels, height, width]");
     says(&plain, &[x, &[6, 4]], "conv2d: input 1 must be a weight");
+    let wide = Conv::<2> { padding: [[1 << 17, 0]; 2], ..plain };
+    says(&wide, &[x, w], "a sample of at most 4294901759 elements with the zeros around it");
+    assert!(Op::<f64>::infer(&plain, &[&[4, 512, 14, 14], &[512, 512, 3, 3]]).is_ok());
     says(&plain, &[x, w, &[4]], "a bias of shape [6]");
     says(&plain, &[x, &[6, 3, 3, 3]], "the weight is for 3 input channels, not 4");
     says(

@@ -29,20 +29,25 @@ fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool").install(work)
 }
 
-/// (input and output channels of a group, groups), (height, width), (kernel, stride, padding, dilation)
-type Image = ([usize; 3], [usize; 2], [usize; 4]);
+/// (input and output channels of a group, groups), (samples, height, width), (kernel, stride, padding, dilation)
+type Image = ([usize; 3], [usize; 3], [usize; 4]);
 
-const SAMPLES: usize = 3;
-const IMAGES: [Image; 9] = [
-    ([1, 8, 1], [28, 28], [5, 1, 2, 1]),
-    ([8, 16, 1], [14, 14], [5, 1, 2, 1]),
-    ([1, 24, 1], [17, 20], [5, 1, 0, 1]),
-    ([3, 7, 1], [17, 15], [3, 2, 1, 1]),
-    ([1, 1, 6], [16, 16], [3, 1, 1, 1]),
-    ([2, 6, 2], [12, 19], [3, 1, 2, 2]),
-    ([4, 5, 1], [21, 9], [4, 3, 2, 2]),
-    ([3, 33, 1], [9, 9], [3, 1, 0, 1]),
-    ([2, 12, 1], [8, 8], [1, 1, 0, 1]),
+const IMAGES: [Image; 14] = [
+    ([1, 8, 1], [3, 28, 28], [5, 1, 2, 1]),
+    ([8, 16, 1], [3, 14, 14], [5, 1, 2, 1]),
+    ([1, 24, 1], [3, 17, 20], [5, 1, 0, 1]),
+    ([3, 7, 1], [3, 17, 15], [3, 2, 1, 1]),
+    ([1, 1, 6], [3, 16, 16], [3, 1, 1, 1]),
+    ([2, 6, 2], [3, 12, 19], [3, 1, 2, 2]),
+    ([4, 5, 1], [3, 21, 9], [4, 3, 2, 2]),
+    ([3, 33, 1], [3, 9, 9], [3, 1, 0, 1]),
+    ([2, 12, 1], [3, 8, 8], [1, 1, 0, 1]),
+    // With many channels and a kernel of 3 × 3 there are fewer multiplications.
+    ([64, 56, 1], [3, 11, 14], [3, 1, 1, 1]),
+    ([56, 70, 1], [2, 9, 12], [3, 1, 0, 1]),
+    ([64, 64, 1], [1, 5, 6], [3, 1, 3, 1]),
+    ([48, 64, 1], [40, 4, 4], [3, 1, 1, 1]),
+    ([320, 336, 1], [3, 6, 8], [3, 1, 1, 1]),
 ];
 
 fn convolution([_, _, groups]: [usize; 3], [_, stride, padding, dilation]: [usize; 4]) -> Conv<2> {
@@ -52,7 +57,7 @@ fn convolution([_, _, groups]: [usize; 3], [_, stride, padding, dilation]: [usiz
 
 /// Output and gradients of a convolution by its definition.
 fn in_plain_loops(
-    (channels, [height, width], sizes): Image,
+    (channels, [_, height, width], sizes): Image,
     [x, w, b]: &[ArrayD<f64>; 3],
     dy: &ArrayD<f64>,
 ) -> [ArrayD<f64>; 4] {
@@ -100,8 +105,8 @@ fn check<F: Real>(
 
 fn convolutions() {
     for image in IMAGES {
-        let ([from, to, groups], [height, width], [kernel, ..]) = image;
-        let x = numbers(&[SAMPLES, groups * from, height, width], 1);
+        let ([from, to, groups], [samples, height, width], [kernel, ..]) = image;
+        let x = numbers(&[samples, groups * from, height, width], 1);
         let inputs = [x, numbers(&[groups * to, from, kernel, kernel], 2), numbers(&[groups * to], 3)];
         let shapes: Vec<_> = inputs.iter().map(ArrayD::shape).collect();
         let outline = Op::<f64>::infer(&convolution(image.0, image.2), &shapes).expect("shapes fit");

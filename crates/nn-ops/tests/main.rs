@@ -5,6 +5,7 @@ mod convolutions;
 mod fixtures;
 mod gradients;
 mod known_values;
+mod many_channels;
 mod pool_torch;
 mod recurrent;
 mod sequences;

@@ -6,6 +6,7 @@ use nn_core::Real;
 use super::geometry::Geometry;
 use super::map::Map;
 use super::memory::Pieces;
+use super::winograd::{Forward, ForwardBuffers, Tiling};
 use crate::Activation;
 use crate::simd;
 use crate::slices::join;
@@ -13,19 +14,33 @@ use crate::slices::join;
 /// Multiplications from which on a batch is worth a second thread.
 const PARALLEL: usize = 1 << 20;
 
-/// Elements of working memory for one part of the batch.
-fn part<F: Real>(g: &Geometry, transposed: bool) -> usize {
-    let window = super::map::window(g, transposed).len();
-    let result = if transposed { g.x_sample() } else { g.y_sample() };
-    Pieces::<F>::size(window)
-        + Pieces::<F>::size(Map::<F>::temporary(g, transposed))
-        + Pieces::<F>::size(result)
+/// How the working memory is laid out.
+struct Layout {
+    tiling: Option<Tiling>,
+    /// Elements for what all parts of the batch use.
+    tables: usize,
+    /// Elements for each part.
+    part: usize,
+    parts: usize,
+}
+
+impl Layout {
+    fn new<F: Real>(g: &Geometry, transposed: bool) -> Self {
+        let result = Pieces::<F>::size(if transposed { g.x_sample() } else { g.y_sample() });
+        if let Some(tiling) = Tiling::new::<F>(g, transposed) {
+            let (tables, part) = (Forward::<F>::tables(&tiling), ForwardBuffers::<F>::size(&tiling));
+            return Layout { tiling: Some(tiling), tables, part: part + result, parts: tiling.parts() };
+        }
+        let lengths = [super::map::window(g, transposed).len(), Map::<F>::temporary(g, transposed)];
+        let part = lengths.map(Pieces::<F>::size).iter().sum::<usize>() + result;
+        Layout { tiling: None, tables: Map::<F>::tables(g, transposed), part, parts: g.parts(part) }
+    }
 }
 
 /// Elements of working memory.
 pub(super) fn scratch<F: Real>(g: &Geometry, transposed: bool) -> usize {
-    let part = part::<F>(g, transposed);
-    Map::<F>::tables(g, transposed) + g.parts(part) * part
+    let layout = Layout::new::<F>(g, transposed);
+    layout.tables + layout.parts * layout.part
 }
 
 /// y = activation(map of x + bias), where the map is a convolution or the transpose of one.
@@ -37,16 +52,25 @@ pub(super) fn forward<F: Real>(
     scratch: &mut [F],
 ) {
     let mut pieces = Pieces(scratch);
-    let map = Map::new((g, transposed, simd::current()), weight, bias, &mut pieces);
-    let part = part::<F>(g, transposed);
-    let parts = g.parts(part);
+    let isa = simd::current();
+    let Layout { tiling, part, parts, .. } = Layout::new::<F>(g, transposed);
+    let way = match tiling {
+        Some(tiling) => Way::Winograd(Forward::new((tiling, isa), weight, bias, &mut pieces)),
+        None => Way::Direct(Map::new((g, transposed, isa), weight, bias, &mut pieces)),
+    };
     let room = pieces.take(parts * part);
-    let pass = Pass { map, activation, part, plane: if transposed { g.x_plane() } else { g.y_plane() } };
+    let pass = Pass { way, activation, part, plane: if transposed { g.x_plane() } else { g.y_plane() } };
     pass.run(Chunk { x, y, room, parts }, g.work() >= PARALLEL);
 }
 
+/// How the map is computed.
+enum Way<'a, F> {
+    Direct(Map<'a, F>),
+    Winograd(Forward<'a, F>),
+}
+
 struct Pass<'a, F> {
-    map: Map<'a, F>,
+    way: Way<'a, F>,
     activation: Activation,
     /// Elements of working memory for one part.
     part: usize,
@@ -75,26 +99,32 @@ impl<F: Real> Pass<'_, F> {
             return;
         }
         let mut pieces = Pieces(room);
-        let window = pieces.take(self.map.window.len());
-        window.fill(F::zero());
-        let temporary = pieces.take(self.map.temporary_len());
         let spare = pieces.take(y.len() / y.len_of(Axis(0)).max(1));
-        for (x, y) in x.outer_iter().zip(y.outer_iter_mut()) {
-            self.sample(x, y, window, temporary, spare);
+        match &self.way {
+            Way::Winograd(map) => map.run((x, y), self.activation, &mut pieces, spare),
+            Way::Direct(map) => {
+                let window = pieces.take(map.window.len());
+                window.fill(F::zero());
+                let temporary = pieces.take(map.temporary_len());
+                for (x, y) in x.outer_iter().zip(y.outer_iter_mut()) {
+                    self.sample(map, x, y, window, temporary, spare);
+                }
+            }
         }
     }
 
     fn sample(
         &self,
+        map: &Map<'_, F>,
         x: ArrayView3<'_, F>,
         mut y: ArrayViewMut3<'_, F>,
         window: &mut [F],
         temporary: &mut [F],
         spare: &mut [F],
     ) {
-        self.map.window.fill(&x, window);
+        map.window.fill(&x, window);
         let mut into = |target: &mut [F]| {
-            self.map.run(window, temporary, target);
+            map.run(window, temporary, target);
             if self.activation != Activation::Identity {
                 self.activation.activate_rows(target, None, self.plane);
             }

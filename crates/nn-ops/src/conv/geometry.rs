@@ -29,6 +29,9 @@ const PARTS: usize = 16;
 /// Elements of working memory above which there are fewer parts.
 const SCRATCH: usize = 1 << 22;
 
+/// The most elements of a sample, whose places are numbers of 32 bits.
+const MOST: usize = (u32::MAX - (1 << 16)) as usize;
+
 impl Geometry {
     /// Weights that an element of y is made with.
     pub(super) fn taps(&self) -> usize {
@@ -62,7 +65,7 @@ impl Geometry {
 
     /// The same with strides no longer than needed: along an axis where y has one position they do not matter, but what
     /// lies a stride apart is laid out together.
-    pub(super) fn shortened(mut self) -> Self {
+    fn shortened(mut self) -> Self {
         for axis in (0..2).filter(|&axis| self.y[axis] == 1) {
             self.stride[axis] = self.stride[axis].min(self.reach(axis) + 1);
         }
@@ -72,6 +75,20 @@ impl Geometry {
     /// Multiplications in one pass over the batch.
     pub(super) fn work(&self) -> usize {
         shape::size(&[self.samples, self.groups, self.y_channels, self.y_plane(), self.taps()])
+    }
+
+    /// Checks that the places of a sample, with zeros around it, are numbers of 32 bits, and shortens the strides.
+    pub(super) fn checked(self, op: &'static str, shapes: &[&[usize]]) -> Result<Self, ShapeError> {
+        let g = self.shortened();
+        let [x_rows, x_cols] = [0, 1].map(|axis| g.y[axis].saturating_mul(g.stride[axis]) + g.reach(axis));
+        let [y_rows, y_cols] = [0, 1].map(|axis| g.y[axis].saturating_add(2 * g.reach(axis) + 2));
+        let x = shape::size(&[g.groups, g.x_channels, x_rows.max(g.x[0]), x_cols.max(g.x[1])]);
+        let y = shape::size(&[g.groups, g.y_channels, y_rows, y_cols]);
+        if x.max(y) > MOST {
+            let expected = format!("a sample of at most {MOST} elements with the zeros around it");
+            return Err(mismatch(op, expected, shapes[0], shapes[1]));
+        }
+        Ok(g)
     }
 
     /// Parts of the batch, when each needs `elements` of working memory: a function of the shapes alone.
@@ -148,9 +165,6 @@ pub(super) fn check(
     {
         let expected = format!("a bias of shape [{out}]");
         return Err(ShapeError::Input { op, input: 2, expected, got: bias.to_vec() });
-    }
-    if x[1..].iter().chain(&w[1..]).product::<usize>() > u32::MAX as usize >> 4 {
-        return fail("a sample is too large".to_owned());
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Convolutions of one and two dimensions, and their transposes.
 
 mod backward;
+mod behind;
 mod convolution;
+mod direct;
 mod forward;
 mod geometry;
 mod inner;
@@ -11,8 +13,10 @@ mod outer;
 mod shifted;
 mod tile;
 mod transposed;
+mod transposition;
 mod weight;
 mod window;
+mod winograd;
 
 pub use convolution::Conv;
 pub use transposed::ConvTranspose;

@@ -76,7 +76,7 @@ impl<const D: usize> ConvTranspose<D> {
             let paddings = (self.padding[axis], self.output_padding[axis]);
             *length = transposed_length(Self::NAME, (y, w), axis, steps, paddings)?;
         }
-        Ok(Geometry {
+        let geometry = Geometry {
             samples: y[0],
             groups: self.groups,
             x_channels: w[1],
@@ -87,8 +87,8 @@ impl<const D: usize> ConvTranspose<D> {
             stride: pair::<D>(&self.stride, 1),
             dilation: pair::<D>(&self.dilation, 1),
             padding: pair::<D>(&self.padding, 0),
-        }
-        .shortened())
+        };
+        geometry.checked(Self::NAME, shapes)
     }
 
     fn checked<F: Real>(&self, inputs: &[View<'_, F>]) -> Geometry {

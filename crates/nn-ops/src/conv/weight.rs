@@ -7,8 +7,9 @@ use super::geometry::Geometry;
 use super::inner::InnerProducts;
 use super::map::{list_all_taps, window};
 use super::memory::Pieces;
-use super::outer::{OuterProducts, Transposition};
+use super::outer::OuterProducts;
 use super::shifted::Shifted;
+use super::transposition::Transposition;
 use super::window::Window;
 use crate::dispatch::{lanes, run};
 use crate::simd::Isa;
@@ -146,7 +147,9 @@ impl<'a> WeightGradient<'a> {
             let dy = &dy[group * planes..];
             match self.along {
                 Along::Channels(window, width) => {
-                    run::<F, _>(self.isa, Transposition { planes: dy, positions, width, rows });
+                    let (from, from_row, to_row) = (dy, positions, width);
+                    let (cols, to) = (positions, &mut **rows);
+                    run::<F, _>(self.isa, Transposition { from, from_row, rows: width, cols, to, to_row });
                     let products = OuterProducts {
                         taps: self.taps,
                         source: &source[group * g.x_channels * window.channel()..],

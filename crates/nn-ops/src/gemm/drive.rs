@@ -37,6 +37,8 @@ pub(super) struct Problem<T> {
     pub(super) rows: usize,
     pub(super) cols: usize,
     pub(super) k: usize,
+    /// Whether other threads must not take part.
+    pub(super) alone: bool,
     pub(super) alpha: T,
     pub(super) beta: T,
     pub(super) a: *const T,

@@ -55,7 +55,19 @@ pub(crate) const PARALLEL: usize = 1 << 20;
 /// factor that is used too seldom to be worth packing is read where it lies.
 #[track_caller]
 pub fn gemm<F: Real>(alpha: F, a: ArrayView2<'_, F>, b: ArrayView2<'_, F>, beta: F, c: ArrayViewMut2<'_, F>) {
-    multiply(alpha, a, b, beta, c, None::<&fn(usize, usize, ArrayViewMut2<'_, F>)>);
+    multiply((alpha, beta), a, b, c, None::<&fn(usize, usize, ArrayViewMut2<'_, F>)>, false);
+}
+
+/// As [`gemm`], on this thread alone.
+#[track_caller]
+pub(crate) fn gemm_alone<F: Real>(
+    alpha: F,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    beta: F,
+    c: ArrayViewMut2<'_, F>,
+) {
+    multiply((alpha, beta), a, b, c, None::<&fn(usize, usize, ArrayViewMut2<'_, F>)>, true);
 }
 
 /// The matrix product C ← alpha·A·B + beta·C, followed by work on the elements while they are in the cache.
@@ -95,17 +107,17 @@ pub fn gemm_with<F: Real, E>(
 ) where
     E: Fn(usize, usize, ArrayViewMut2<'_, F>) + Sync,
 {
-    multiply(alpha, a, b, beta, c, Some(&epilogue));
+    multiply((alpha, beta), a, b, c, Some(&epilogue), false);
 }
 
 #[track_caller]
 fn multiply<F: Real, E>(
-    alpha: F,
+    (alpha, beta): (F, F),
     a: ArrayView2<'_, F>,
     b: ArrayView2<'_, F>,
-    beta: F,
     mut c: ArrayViewMut2<'_, F>,
     epilogue: Option<&E>,
+    alone: bool,
 ) where
     E: Fn(usize, usize, ArrayViewMut2<'_, F>) + Sync,
 {
@@ -137,6 +149,7 @@ fn multiply<F: Real, E>(
         rows: m,
         cols: n,
         k,
+        alone,
         alpha,
         beta,
         a: a.as_ptr(),
@@ -241,7 +254,8 @@ fn start_real<T: Real + MulAdd>(p: &Problem<T>, done: Option<&Done<'_>>) {
 /// The machine must have the instruction set, the pointers must be valid, and C must not overlap A or B.
 unsafe fn start_on<T: Real, S: Simd<T>>(p: &Problem<T>, done: Option<&Done<'_>>) {
     let work = p.rows * p.cols * p.k;
-    let parts = if work < PARALLEL { 1 } else { rayon::current_num_threads().min(work / (PARALLEL / 2)) };
+    let parts =
+        if p.alone || work < PARALLEL { 1 } else { rayon::current_num_threads().min(work / (PARALLEL / 2)) };
     let q = p.transposed();
     // SAFETY: as the caller vouches.
     unsafe {
