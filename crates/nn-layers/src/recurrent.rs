@@ -24,8 +24,9 @@ use crate::{Description, DescriptionError, Module, Scope, Settings, Undescribed}
 /// (above the first layer `[G·hidden, D·hidden]`), `weight_hh_l{l}` `[G·hidden, hidden]`, `bias_ih_l{l}`, `bias_hh_l{l}`
 /// `[G·hidden]`; those of the backward direction end in `_reverse`. All are drawn from U(−1/√hidden, 1/√hidden).
 ///
-/// As a [`Module`] it begins with state zero and all samples have all steps; [`record_with`](Self::record_with) takes
-/// lengths and initial states, and gives the states at the end.
+/// As a [`Module`] it begins with state zero, and all samples have all steps but those at the end that hold the
+/// [`padding_value`](Self::padding_value), if there is one; [`record_with`](Self::record_with) takes lengths and initial
+/// states, and gives the states at the end.
 ///
 /// Source: `torch.nn.RNN`, `torch.nn.LSTM`, `torch.nn.GRU` with `batch_first=True`.
 ///
@@ -48,6 +49,7 @@ pub struct Recurrent {
     gives_last: bool,
     truncate: Option<NonZeroUsize>,
     forget_bias: Option<f64>,
+    padding_value: Option<f64>,
 }
 
 /// The most layers that a description may ask for.
@@ -94,6 +96,7 @@ impl Recurrent {
             gives_last: false,
             truncate: None,
             forget_bias: None,
+            padding_value: None,
         }
     }
 
@@ -149,6 +152,34 @@ impl Recurrent {
         Ok(Recurrent { forget_bias: Some(bias), ..self })
     }
 
+    /// Sets a finite number with which short sequences are filled up at their ends: a sample's last steps of which all
+    /// features are this number are no steps. Beyond its length a sample's states are held and the output is zero. By
+    /// default every sample has all steps.
+    ///
+    /// A sequence of nothing else is an error when the plan runs. Behind an embedding with a
+    /// [`padding_idx`](crate::Embedding::padding_idx), whose row is zero, the number is 0.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use nn_layers::{Network, Recurrent};
+    ///
+    /// let mut network = Network::<f64>::new(Recurrent::gru(4).last().padding_value(0.0)?, &[3, 1], 1)?;
+    /// let long = network.predict(&array![[[0.5], [-1.0], [0.0]]].into_dyn().view())?;
+    /// let mut exact = Network::with_params(Recurrent::gru(4).last(), &[2, 1], network.params().clone())?;
+    /// assert_eq!(long, exact.predict(&array![[[0.5], [-1.0]]].into_dyn().view())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is not finite.
+    ///
+    /// # Source
+    /// `keras.layers.Masking`.
+    pub fn padding_value(self, value: f64) -> Result<Self, RangeError> {
+        check_range("Recurrent", "padding_value", value, "(-∞, ∞)", value.is_finite())?;
+        Ok(Recurrent { padding_value: Some(value), ..self })
+    }
+
     /// The cell of kind `RNN`.
     pub(crate) fn plain_cell<F: Real>(settings: &Settings<'_, F>) -> Result<Cell, DescriptionError> {
         match settings.text("nonlinearity")? {
@@ -175,6 +206,10 @@ impl Recurrent {
         let layer = match truncate {
             Some(steps) => settings.in_range(layer.truncate(steps))?,
             None => layer,
+        };
+        let layer = match settings.has("padding_value") {
+            true => settings.in_range(layer.padding_value(settings.number("padding_value")?))?,
+            false => layer,
         };
         built(Recurrent {
             is_bidirectional: settings.flag("bidirectional")?,
@@ -354,7 +389,11 @@ struct Place {
 
 impl<F: Real> Module<F> for Recurrent {
     fn record<'g>(&self, scope: &Scope<'g, F>, input: Var<'g, F>) -> Var<'g, F> {
-        self.record_layers(scope, input, None, &[], false).output
+        let lengths = self
+            .padding_value
+            .filter(|_| input.shape().len() == 3)
+            .map(|padding_value| scope.graph().apply(nn_ops::SequenceLengths { padding_value }, &[input]));
+        self.record_layers(scope, input, lengths, &[], false).output
     }
 
     fn describe(&self) -> Result<Description, Undescribed> {
@@ -371,7 +410,9 @@ impl<F: Real> Module<F> for Recurrent {
             .with("bidirectional", self.is_bidirectional)
             .with("bias", self.has_bias)
             .with("last", self.gives_last);
-        Ok(description.with_some("truncate", self.truncate.map(NonZeroUsize::get)))
+        Ok(description
+            .with_some("truncate", self.truncate.map(NonZeroUsize::get))
+            .with_some("padding_value", self.padding_value))
     }
 }
 

@@ -90,6 +90,10 @@ fn layers() -> Vec<(Box<dyn Module<f64>>, &'static str)> {
             r#"{"kind":"LSTM","hidden":6,"layers":1,"bidirectional":false,"bias":true,"last":false}"#,
         ),
         (
+            Box::new(Recurrent::rnn(6).padding_value(-1.5).unwrap()),
+            r#"{"kind":"RNN","nonlinearity":"tanh","hidden":6,"layers":1,"bidirectional":false,"bias":true,"last":false,"padding_value":-1.5}"#,
+        ),
+        (
             Box::new(stack),
             r#"{"kind":"GRU","hidden":6,"layers":3,"bidirectional":true,"bias":false,"last":true,"truncate":7}"#,
         ),
@@ -261,7 +265,7 @@ fn what_is_built_of_a_description_computes_the_same_bits() {
 }
 
 /// Settings that may be missing.
-const OPTIONAL: [&str; 4] = ["weight_transform", "padding_idx", "dropout", "truncate"];
+const OPTIONAL: [&str; 5] = ["weight_transform", "padding_idx", "dropout", "truncate", "padding_value"];
 
 /// The description with a setting left out.
 fn without(description: &Description, setting: &str) -> Description {

@@ -86,6 +86,48 @@ fn a_state_that_is_carried_on_gives_the_whole_sequence() {
     }
 }
 
+/// Against the same layer with the lengths fed, and with each sample by itself.
+#[test]
+fn what_is_filled_up_does_not_count() {
+    let layer = Recurrent::lstm(4).layers(2).unwrap().bidirectional();
+    let mut network = Network::<f64>::new(layer.padding_value(9.0).unwrap(), &[6, 3], 1).unwrap();
+    let (mut x, lengths) = (numbers(&[3, 6, 3]), [6, 2, 5]);
+    for (mut x, length) in x.outer_iter_mut().zip(lengths) {
+        x.slice_axis_mut(Axis(0), (length..).into()).fill(9.0);
+    }
+    x[[0, 2, 0]] = 9.0; // of one feature, or before the end, it is a number like others
+    x.index_axis_mut(Axis(0), 2).index_axis_mut(Axis(0), 1).fill(9.0);
+    let y = network.predict(&x.view()).unwrap();
+
+    let graph = Graph::for_mode(Mode::Eval);
+    let (input, fed) = (graph.placeholder("x", &[3, 6, 3]), graph.placeholder("lengths", &[3]));
+    let with_lengths = layer.record_with(&Scope::new(&graph), input, Some(fed), &[]);
+    let mut plan = graph.forward_plan(&[with_lengths.output]).unwrap();
+    plan.feed("x", x.view()).unwrap();
+    plan.feed("lengths", ArrayD::from_shape_vec(IxDyn(&[3]), vec![6.0, 2.0, 5.0]).unwrap().view()).unwrap();
+    plan.forward(network.params(), &Step::default()).unwrap();
+    assert_eq!(plan.output(0), y);
+    for (i, length) in lengths.into_iter().enumerate() {
+        let mut alone = Network::with_params(layer, &[length, 3], network.params().clone()).unwrap();
+        let sample = x.slice_axis(Axis(0), (i..i + 1).into());
+        let alone = alone.predict(&sample.slice_axis(Axis(1), (..length).into())).unwrap();
+        let (states, behind) = y.index_axis(Axis(0), i).split_at(Axis(0), length);
+        assert_eq!(states, alone.index_axis(Axis(0), 0));
+        assert!(behind.iter().all(|&h| h == 0.0));
+    }
+
+    x.index_axis_mut(Axis(0), 1).fill(9.0);
+    let message = network.predict(&x.view()).unwrap_err().to_string();
+    assert!(
+        message.contains("lstm") && message.contains("[1]") && message.contains("from 1 to 6"),
+        "{message}"
+    );
+    assert!(Recurrent::rnn(3).padding_value(f64::INFINITY).is_err());
+    let module = Sequential::new().add(Recurrent::rnn(3).padding_value(0.0).unwrap());
+    let message = Network::<f64>::new(module, &[4], 1).unwrap_err().to_string();
+    assert_eq!(message, "0: rnn_tanh: expected an input [batch, time, features], got shape [2, 4]");
+}
+
 /// Both directions and the last states of each, against the sequence and its mirror image.
 #[test]
 fn the_backward_direction_reads_the_mirror_image() {

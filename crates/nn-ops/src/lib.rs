@@ -29,13 +29,15 @@ mod operations {
     pub(crate) mod recurrent;
     pub(crate) mod reduce;
     pub(crate) mod rows;
+    pub(crate) mod sequence_lengths;
     pub(crate) mod shapes;
     pub(crate) mod softmax;
     pub(crate) mod unary;
 
     pub use {
         activation::*, attention::*, binary::*, conv::*, gather::*, gemm::*, layout::*, linear::*, matmul::*,
-        movement::*, pool::*, pool_average::*, pool_max::*, recurrent::*, reduce::*, softmax::*, unary::*,
+        movement::*, pool::*, pool_average::*, pool_max::*, recurrent::*, reduce::*, sequence_lengths::*,
+        softmax::*, unary::*,
     };
 }
 #[cfg(feature = "operations")]

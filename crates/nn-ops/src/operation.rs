@@ -13,7 +13,7 @@ use crate::{
     Abs, Activation, AdaptiveAvgPool, AdaptiveMaxPool, Add, AddScalar, AttentionWeights, AvgPool, Clamp,
     Concat, Conv, ConvTranspose, Div, EmbeddingLookup, Exp, GatherRows, Linear, Ln, LogSoftmax, LogSumExp,
     MatMul, Max, MaxPool, Maximum, Mean, Minimum, Mul, MulScalar, Neg, Powf, Reciprocal, Recurrent, Reshape,
-    Slice, Softmax, Sqrt, Square, Sub, Sum, Transpose,
+    SequenceLengths, Slice, Softmax, Sqrt, Square, Sub, Sum, Transpose,
 };
 
 /// The methods of [`Op`], as an operation of this crate implements them.
@@ -150,6 +150,7 @@ operations!(
     Reciprocal,
     Recurrent,
     Reshape,
+    SequenceLengths,
     Slice,
     Softmax,
     Sqrt,

@@ -530,3 +530,15 @@ proptest! {
         prop_assert_eq!(back, &broadcast.output);
     }
 }
+
+/// It has no gradient to be proven, but all else.
+#[test]
+fn sequence_lengths_have_the_properties() {
+    let cases = (0..=3usize, 0..=4usize, 0..=2usize).prop_flat_map(|(batch, time, features)| {
+        let shape = vec![batch, time, features];
+        prop::collection::vec(select(vec![0.0, 1.5, 1.5]), shape::size(&shape))
+            .prop_flat_map(move |values| laid(Just(ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap())))
+    });
+    let op = SequenceLengths { padding_value: 1.5 };
+    prove("SequenceLengths", cases.prop_map(move |x| Case::new(op, vec![x]).constant(&[0])));
+}
