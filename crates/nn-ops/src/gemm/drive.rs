@@ -7,7 +7,7 @@ use std::ptr::null_mut;
 use nn_core::{AlignedVec, Real};
 
 use super::pack::{pack_panels, pack_tiles, packs_tiles, panel_width};
-use super::tile::{Tile, tile};
+use super::tile::{Ahead, Tile, tile};
 use super::vector::Simd;
 
 /// Terms summed before a tile goes back to memory. A panel of B of this height and two vectors (64 KB) is read from the
@@ -16,7 +16,7 @@ const K_BLOCK: usize = 512;
 /// Bytes of a block of A, which stays in the second cache (1 to 2 MB) while the panels of B pass.
 const A_BLOCK: usize = 1 << 20;
 /// Bytes of B that are packed at once where its rows lie in memory: long pieces of rows are read faster than short.
-const B_BLOCK: usize = 1 << 18;
+const B_BLOCK: usize = 1 << 17;
 /// Tiles that a panel of B takes part in, up to which a panel of few rows is not worth packing.
 const FEW_TILES: usize = 4;
 /// Rows of a panel of B that stay in the first cache however they lie, unless they collide.
@@ -98,6 +98,15 @@ impl<T: Real> Problem<T> {
     /// Whether the first tile of a whole panel of B copies it.
     fn copies_b<S: Simd<T>>(&self, rows: usize) -> bool {
         self.b_col == 1 && rows <= COPYING_TILES * S::ROWS && !self.reads_b::<S>(rows)
+    }
+
+    /// `k` rows and `cols` columns of B, to be fetched.
+    fn ahead(&self, b: *const T, k: usize, cols: usize) -> Ahead<T> {
+        match (self.b_k, self.b_col) {
+            (b_k, 1) => Ahead::new(b, (k, cols), b_k),
+            (1, b_col) => Ahead::new(b, (cols, k), b_col),
+            _ => Ahead::none(),
+        }
     }
 
     /// Estimated cycles.
@@ -274,8 +283,11 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
         // SAFETY: as the caller of `run` vouches; `b_copy` has room for `k.len()` × `col_block`.
         unsafe {
             let b = p.b.offset(k.start as isize * p.b_k + group.start as isize * p.b_col);
+            let mut ahead = Ahead::none();
             if packs_b {
                 pack_panels::<T, S>((b, p.b_k, p.b_col), (k.len(), group.len()), b_copy);
+                let next = b.wrapping_offset(group.len() as isize * p.b_col);
+                ahead = p.ahead(next, k.len(), (end - group.end).min(col_block));
             }
             for cols in blocks(group.clone(), 2 * S::LANES) {
                 let panel = if packs_b {
@@ -283,7 +295,7 @@ unsafe fn run_block<T: Real, S: Simd<T>>(
                 } else {
                     Panel { b, b_k: p.b_k, copy: if copies_b { b_copy } else { null_mut() } }
                 };
-                run_panel::<T, S>(p, a, panel, (k.len(), beta), rows.clone(), cols.clone());
+                run_panel::<T, S>(p, a, (panel, &mut ahead), (k.len(), beta), rows.clone(), cols.clone());
                 if let Some(done) = done
                     && (cols.end == end || (cols.end - finished) * rows.len() >= EPILOGUE_BLOCK)
                 {
@@ -308,7 +320,7 @@ impl<T: Real> Panel<T> {
 unsafe fn run_panel<T: Real, S: Simd<T>>(
     p: &Problem<T>,
     a: Left<T>,
-    mut panel: Panel<T>,
+    (mut panel, ahead): (Panel<T>, &mut Ahead<T>),
     (k, beta): (usize, T),
     rows: Range<usize>,
     cols: Range<usize>,
@@ -325,7 +337,8 @@ unsafe fn run_panel<T: Real, S: Simd<T>>(
             let c = p.c.offset(row as isize * p.c_row + cols.start as isize * p.c_col);
             let (c_row, c_col, alpha, cols) = (p.c_row, p.c_col, p.alpha, cols.len());
             let Panel { b, b_k, copy } = panel;
-            tile::<T, S>(count, &Tile { k, a, a_row, a_k, b, b_k, copy, c, c_row, c_col, cols, alpha, beta });
+            let tile_of_c = Tile { k, a, a_row, a_k, b, b_k, copy, c, c_row, c_col, cols, alpha, beta };
+            tile::<T, S>(count, &tile_of_c, ahead);
         }
         if !panel.copy.is_null() {
             panel = Panel::packed::<S>(panel.copy, cols.len());

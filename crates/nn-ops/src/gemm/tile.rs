@@ -39,6 +39,53 @@ pub(super) struct Tile<T> {
     pub(super) beta: T,
 }
 
+/// Elements of B that will be packed next, in rows of whole cache lines, and are fetched while tiles are multiplied.
+pub(super) struct Ahead<T> {
+    at: *const T,
+    /// Lines of a row, and those that are left of this one.
+    lines: usize,
+    left: usize,
+    /// Rows that are left, and the elements from the beginning of one to that of the next.
+    rows: usize,
+    stride: isize,
+}
+
+/// Terms after which another line is fetched: so 16 tiles fetch what a panel is packed from.
+const TERMS: usize = 8;
+
+impl<T> Ahead<T> {
+    const LINE: usize = 64 / size_of::<T>();
+
+    /// Nothing to be fetched.
+    pub(super) fn none() -> Self {
+        Ahead { at: std::ptr::null(), lines: 0, left: 0, rows: 0, stride: 0 }
+    }
+
+    /// `rows` of `len` adjacent elements, which begin `stride` apart.
+    pub(super) fn new(at: *const T, (rows, len): (usize, usize), stride: isize) -> Self {
+        let lines = len.div_ceil(Self::LINE);
+        Ahead { at, lines, left: lines, rows: if lines == 0 { 0 } else { rows }, stride }
+    }
+}
+
+impl<T: Real> Ahead<T> {
+    /// Fetches a line.
+    #[inline(always)]
+    unsafe fn fetch<S: Simd<T>>(&mut self) {
+        if self.rows == 0 {
+            return;
+        }
+        // SAFETY: the caller vouches for the instruction set.
+        unsafe { S::prefetch(self.at) }
+        self.at = self.at.wrapping_add(Self::LINE);
+        self.left -= 1;
+        if self.left == 0 {
+            self.at = self.at.wrapping_sub(self.lines * Self::LINE).wrapping_offset(self.stride);
+            (self.left, self.rows) = (self.lines, self.rows - 1);
+        }
+    }
+}
+
 /// C ← alpha·A·B + beta·C on a tile of `rows` × `t.cols`.
 ///
 /// Every element is summed from zero in the order of k, so that it does not depend on the tile it falls into.
@@ -46,35 +93,39 @@ pub(super) struct Tile<T> {
 /// # Safety
 /// The machine must have the instruction set; the pointers must be valid for the elements; `rows` must lie in
 /// `1..=S::ROWS`, `t.cols` in `1..=2·S::LANES`.
-pub(super) unsafe fn tile<T: Real, S: Simd<T>>(rows: usize, t: &Tile<T>) {
+pub(super) unsafe fn tile<T: Real, S: Simd<T>>(rows: usize, t: &Tile<T>, ahead: &mut Ahead<T>) {
     // SAFETY: as the caller vouches.
     unsafe {
-        if t.cols > S::LANES { tile_of_width::<T, S, 2>(rows, t) } else { tile_of_width::<T, S, 1>(rows, t) }
+        if t.cols > S::LANES {
+            tile_of_width::<T, S, 2>(rows, t, ahead);
+        } else {
+            tile_of_width::<T, S, 1>(rows, t, ahead);
+        }
     }
 }
 
 #[inline(always)]
-unsafe fn tile_of_width<T: Real, S: Simd<T>, const W: usize>(rows: usize, t: &Tile<T>) {
+unsafe fn tile_of_width<T: Real, S: Simd<T>, const W: usize>(rows: usize, t: &Tile<T>, ahead: &mut Ahead<T>) {
     // SAFETY: as the caller vouches.
     unsafe {
         match rows {
-            1 => enter::<T, S, 1, W>(t),
-            2 => enter::<T, S, 2, W>(t),
-            3 => enter::<T, S, 3, W>(t),
-            4 => enter::<T, S, 4, W>(t),
-            5 => enter::<T, S, 5, W>(t),
-            6 => enter::<T, S, 6, W>(t),
+            1 => enter::<T, S, 1, W>(t, ahead),
+            2 => enter::<T, S, 2, W>(t, ahead),
+            3 => enter::<T, S, 3, W>(t, ahead),
+            4 => enter::<T, S, 4, W>(t, ahead),
+            5 => enter::<T, S, 5, W>(t, ahead),
+            6 => enter::<T, S, 6, W>(t, ahead),
             _ => {
                 if const { S::ROWS > 6 } {
                     match rows {
-                        7 => enter::<T, S, 7, W>(t),
-                        8 => enter::<T, S, 8, W>(t),
-                        9 => enter::<T, S, 9, W>(t),
-                        10 => enter::<T, S, 10, W>(t),
-                        11 => enter::<T, S, 11, W>(t),
-                        12 => enter::<T, S, 12, W>(t),
-                        13 => enter::<T, S, 13, W>(t),
-                        _ => enter::<T, S, 14, W>(t),
+                        7 => enter::<T, S, 7, W>(t, ahead),
+                        8 => enter::<T, S, 8, W>(t, ahead),
+                        9 => enter::<T, S, 9, W>(t, ahead),
+                        10 => enter::<T, S, 10, W>(t, ahead),
+                        11 => enter::<T, S, 11, W>(t, ahead),
+                        12 => enter::<T, S, 12, W>(t, ahead),
+                        13 => enter::<T, S, 13, W>(t, ahead),
+                        _ => enter::<T, S, 14, W>(t, ahead),
                     }
                 }
             }
@@ -83,7 +134,7 @@ unsafe fn tile_of_width<T: Real, S: Simd<T>, const W: usize>(rows: usize, t: &Ti
 }
 
 #[inline(always)]
-unsafe fn enter<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>) {
+unsafe fn enter<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>, ahead: &mut Ahead<T>) {
     // SAFETY: as the caller vouches.
     unsafe {
         S::enter(
@@ -93,7 +144,7 @@ unsafe fn enter<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>
                     fetch_rows::<T, S, R, W>(t);
                 }
                 let sums = if is_packed::<T, S, R, W>(t) {
-                    multiply_packed::<T, S, R, W>(t)
+                    multiply_packed::<T, S, R, W>(t, ahead)
                 } else {
                     multiply::<T, S, R, W>(t)
                 };
@@ -130,22 +181,26 @@ fn is_packed<T: Real, S: Simd<T>, const R: usize, const W: usize>(t: &Tile<T>) -
 #[inline(always)]
 unsafe fn multiply_packed<T: Real, S: Simd<T>, const R: usize, const W: usize>(
     t: &Tile<T>,
+    ahead: &mut Ahead<T>,
 ) -> [[S::V; W]; R] {
     // SAFETY: as the caller vouches.
     unsafe {
         let zero = S::splat(T::zero());
         let mut sums = [[zero; W]; R];
         let (mut a, mut b) = (t.a, t.b);
-        for _ in 0..t.k {
-            let mut row = [zero; W];
-            for (j, row) in row.iter_mut().enumerate() {
-                *row = S::load(b.add(j * S::LANES));
+        for first in (0..t.k).step_by(TERMS) {
+            ahead.fetch::<S>();
+            for _ in first..t.k.min(first + TERMS) {
+                let mut row = [zero; W];
+                for (j, row) in row.iter_mut().enumerate() {
+                    *row = S::load(b.add(j * S::LANES));
+                }
+                let at = |i: usize| a.add(i);
+                add_rows::<T, S, R, W>(0..R.min(HALF), at, &row, &mut sums);
+                add_rows::<T, S, R, W>(R.min(HALF)..R, at, &row, &mut sums);
+                a = a.add(R);
+                b = b.add(W * S::LANES);
             }
-            let at = |i: usize| a.add(i);
-            add_rows::<T, S, R, W>(0..R.min(HALF), at, &row, &mut sums);
-            add_rows::<T, S, R, W>(R.min(HALF)..R, at, &row, &mut sums);
-            a = a.add(R);
-            b = b.add(W * S::LANES);
         }
         sums
     }
