@@ -1,7 +1,7 @@
 //! What a mini-batch costs the thread that trains: copied from memory, and augmented here or in the background.
 //!
 //! "Background" computes nothing between the batches, so it shows the rate of one worker, not the time waited in
-//! training.
+//! training. Throughput counts the samples, and the bytes that are read and written at least.
 
 use std::time::Duration;
 
@@ -39,7 +39,8 @@ fn loader(criterion: &mut Criterion) {
     let augmented = Augmented::with_shape(&set, augment, Streams::new(1), [1, 28, 28]).expect("images");
     let mut group = criterion.benchmark_group("loader");
     group.sample_size(20).measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
-    group.throughput(Throughput::Elements((SAMPLES / BATCH) as u64));
+    let bytes = 2 * size_of::<f32>() * SAMPLES * PIXELS;
+    group.throughput(Throughput::ElementsAndBytes { elements: SAMPLES as u64, bytes: bytes as u64 });
     let contestants: [(&str, &dyn Source<f32>, usize); 3] = [
         ("copied", &set, 1),
         ("augmented here", &augmented, 0),
