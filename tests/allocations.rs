@@ -90,9 +90,12 @@ fn all() -> Vec<(&'static str, usize)> {
     let cnn_fast = convolutional([Conv2d::new(24, 5), Conv2d::new(32, 3)], 256, MaxPool2d::new(2));
     let strided = [Conv2d::new(8, 5).stride(2), Conv2d::new(16, 3)];
     let strided = convolutional(strided, 20, AvgPool2d::new(2));
+    let many_channels = [Conv2d::new(32, 3).padding(1), Conv2d::new(48, 3).padding(1)];
+    let many_channels = convolutional(many_channels, 4, MaxPool2d::new(2));
     let rnn = Sequential::new().add(Recurrent::rnn(100).last()).add(Linear::new(1));
     let lstm = Sequential::new().add(Recurrent::lstm(128).last()).add(Linear::new(10));
-    let gru = Sequential::new().add(Recurrent::gru(20)).add(Flatten).add(Linear::new(10));
+    let gru = Recurrent::gru(20).padding_value(0.0).unwrap();
+    let gru = Sequential::new().add(gru).add(Flatten).add(Linear::new(10));
     let momentum = Momentum::new(0.1, 0.9).unwrap();
     let nesterov = || Nesterov::new(0.1, 0.9).unwrap();
     let (sgd, mean_squared) = (|| Sgd::new(0.1).unwrap(), MeanSquaredError::new);
@@ -110,6 +113,7 @@ fn all() -> Vec<(&'static str, usize)> {
         ("lenet", allocations(lenet, &[64, 784], &[64], classes(), adam())),
         ("cnn_fast", allocations(cnn_fast, &[256, 784], &[256], classes(), adam())),
         ("strided", allocations(strided, &[64, 784], &[64], classes(), adam())),
+        ("many_channels", allocations(many_channels, &[8, 784], &[8], classes(), adam())),
         ("rnn", allocations(rnn, &[100, 80, 2], &[100, 1], mean_squared(), nesterov())),
         ("lstm", allocations(lstm, &[32, 50, 64], &[32], classes(), adam())),
         ("gru", allocations(gru, &[8, 10, 5], &[8], classes(), adam())),
