@@ -80,8 +80,10 @@ impl Geometry {
     /// Checks that the places of a sample, with zeros around it, are numbers of 32 bits, and shortens the strides.
     pub(super) fn checked(self, op: &'static str, shapes: &[&[usize]]) -> Result<Self, ShapeError> {
         let g = self.shortened();
-        let [x_rows, x_cols] = [0, 1].map(|axis| g.y[axis].saturating_mul(g.stride[axis]) + g.reach(axis));
-        let [y_rows, y_cols] = [0, 1].map(|axis| g.y[axis].saturating_add(2 * g.reach(axis) + 2));
+        let reach = [0, 1].map(|axis| g.reach(axis).saturating_add(1).saturating_mul(2));
+        let [x_rows, x_cols] =
+            [0, 1].map(|axis| g.y[axis].saturating_mul(g.stride[axis]).saturating_add(reach[axis]));
+        let [y_rows, y_cols] = [0, 1].map(|axis| g.y[axis].saturating_add(reach[axis]));
         let x = shape::size(&[g.groups, g.x_channels, x_rows.max(g.x[0]), x_cols.max(g.x[1])]);
         let y = shape::size(&[g.groups, g.y_channels, y_rows, y_cols]);
         if x.max(y) > MOST {
