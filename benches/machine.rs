@@ -8,7 +8,8 @@ use nn_bench::peak::MultiplyAdd;
 use nn_bench::stream::Update;
 
 fn machine(criterion: &mut Criterion) {
-    let chains = MultiplyAdd::new(1 << 16);
+    // Long enough that to wake the threads takes no part of the time.
+    let chains = MultiplyAdd::new(1 << 20);
     let mut update = Update::new(20_000_000);
     for threads in [1, 2] {
         let pool = nn_bench::threads(threads);
@@ -18,7 +19,9 @@ fn machine(criterion: &mut Criterion) {
             .measurement_time(Duration::from_secs(1))
             .warm_up_time(Duration::from_millis(500));
         group.throughput(Throughput::Elements(threads as u64 * chains.flops()));
-        group.bench_function("multiply_add", |b| b.iter(|| pool.broadcast(|_| chains.run())));
+        group.bench_function("multiply_add", |b| {
+            pool.install(|| b.iter(|| rayon::broadcast(|_| chains.run())))
+        });
         group.throughput(Throughput::Bytes(update.bytes()));
         group.bench_function("memory", |b| pool.install(|| b.iter(|| update.run())));
         group.finish();
