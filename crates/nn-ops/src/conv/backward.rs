@@ -30,8 +30,8 @@ struct Layout {
     tiling: Option<Tiling>,
     /// Elements for what all parts of the batch use.
     tables: usize,
-    /// Elements of a sample of the output, with room behind it.
-    output: usize,
+    /// Elements of a sample of the output, and of the room behind it.
+    output: [usize; 2],
     /// Elements for each part.
     part: usize,
     parts: usize,
@@ -44,7 +44,7 @@ impl Layout {
         let tiling = Tiling::new::<F>(g, transposed);
         let (channels, sample) =
             if transposed { (g.x_channels, g.x_sample()) } else { (g.y_channels, g.y_sample()) };
-        let output = sample + direct::most_room(g);
+        let output = [sample, if tiling.is_some() { 0 } else { direct::most_room(g) }];
         let (tables, part, weight) = match &tiling {
             Some(tiling) => (
                 winograd::Backward::<F>::tables(tiling),
@@ -57,7 +57,7 @@ impl Layout {
                 WeightGradient::sums(g),
             ),
         };
-        let part = part + behind::Buffers::<F>::size(output);
+        let part = part + behind::Buffers::<F>::size(output[0], output[1]);
         let mut layout =
             Layout { tiling, tables, output, part, parts: 1, sums: [weight, g.groups * channels] };
         layout.parts = tiling.map_or_else(|| g.parts(part + layout.of_sums::<F>()), |tiling| tiling.parts());
@@ -207,12 +207,13 @@ impl<F: Real> Pass<'_, F> {
         if input.len_of(Axis(0)) == 0 {
             return weight_sums.fill(F::zero());
         }
+        let [sample, room] = self.layout.output;
         let mut behind = Behind {
             activation: self.activation,
             output,
             d_output,
             room: if let Way::Direct(way) = &self.way { way.room() } else { 0 },
-            buffers: behind::Buffers::new(self.layout.output, &mut pieces),
+            buffers: behind::Buffers::new(sample, room, &mut pieces),
             d_bias: self.wants[1].then_some(bias_sums),
         };
         let sums = self.wants[0].then_some(weight_sums);

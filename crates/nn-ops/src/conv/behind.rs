@@ -28,23 +28,34 @@ pub(super) struct Buffers<'a, F> {
 }
 
 impl<'a, F: Real> Buffers<'a, F> {
-    /// Elements of working memory for samples of this length.
-    pub(super) fn size(len: usize) -> usize {
-        3 * Pieces::<F>::size(len)
+    /// Elements of working memory for samples of this length with room behind them.
+    pub(super) fn size(len: usize, room: usize) -> usize {
+        Pieces::<F>::size(len + room) + 2 * Pieces::<F>::size(len)
     }
 
     /// Cuts up working memory of that size.
-    pub(super) fn new(len: usize, pieces: &mut Pieces<'a, F>) -> Self {
-        let [dz, output, d_output] = [(); 3].map(|()| pieces.take(len));
-        dz.fill(F::zero());
-        Buffers { dz, output, d_output }
+    pub(super) fn new(len: usize, room: usize, pieces: &mut Pieces<'a, F>) -> Self {
+        let dz = pieces.take(len + room);
+        dz[len..].fill(F::zero());
+        Buffers { dz, output: pieces.take(len), d_output: pieces.take(len) }
     }
 }
 
 /// A sample's gradient before the activation, and what will be read for the next one.
 pub(super) struct Gradient<'a, F> {
+    /// With the room behind it.
     pub(super) dz: &'a [F],
+    shape: (usize, usize, usize),
     pub(super) upcoming: [&'a [F]; 2],
+}
+
+impl<F> Gradient<'_, F> {
+    /// Without the room.
+    pub(super) fn planes(&self) -> ArrayView3<'_, F> {
+        let (channels, rows, cols) = self.shape;
+        let elements = &self.dz[..channels * rows * cols];
+        ArrayView3::from_shape(self.shape, elements).expect("as many elements as a sample has")
+    }
 }
 
 impl<F: Real> Behind<'_, F> {
@@ -56,13 +67,13 @@ impl<F: Real> Behind<'_, F> {
             .map(|y| y.and_then(|y| y.index_axis(Axis(0), next).to_slice()).unwrap_or_default());
         let output = output.as_ref().map(|y| y.index_axis(Axis(0), i));
         let dz = before(*activation, output, d_output.index_axis(Axis(0), i), *room, buffers);
+        let (_, channels, rows, cols) = d_output.dim();
         if let Some(sums) = d_bias {
-            let (_, _, height, width) = d_output.dim();
-            for (to, dz) in sums.iter_mut().zip(dz.chunks_exact(height * width)) {
+            for (to, dz) in sums.iter_mut().zip(dz.chunks_exact(rows * cols)) {
                 *to += sum(dz);
             }
         }
-        Gradient { dz, upcoming }
+        Gradient { dz, shape: (channels, rows, cols), upcoming }
     }
 }
 

@@ -6,12 +6,12 @@ use nn_core::Real;
 use super::behind::{Behind, Gradient};
 use super::geometry::Geometry;
 use super::map::{Map, window};
-use super::memory::Pieces;
+use super::memory::{Pieces, write_sample};
 use super::weight::{WeightBuffers, WeightGradient};
 use crate::simd::Isa;
 
 /// The most lanes of any vector.
-const MOST_LANES: usize = 16;
+pub(super) const MOST_LANES: usize = 16;
 
 /// A convolution or its transpose, as its gradients are computed.
 pub(super) struct Direct<'a, F> {
@@ -56,7 +56,6 @@ impl<'a, F: Real> Buffers<'a, F> {
     /// Cuts up working memory of that size.
     pub(super) fn new(g: &Geometry, transposed: bool, pieces: &mut Pieces<'a, F>) -> Self {
         let [window, input, y, temporary, weight] = Self::lengths(g, transposed).map(|len| pieces.take(len));
-        window.fill(F::zero());
         y[g.y_sample()..].fill(F::zero());
         Buffers { window, input, y, temporary, weight }
     }
@@ -93,11 +92,14 @@ impl<'a, F: Real> Direct<'a, F> {
         mut buffers: Buffers<'_, F>,
         mut sums: Option<&mut [F]>,
     ) {
+        if self.back.is_some() {
+            buffers.window.fill(F::zero());
+        }
         let mut of_weight = self.weight.buffers(std::mem::take(&mut buffers.weight));
         for (i, input) in input.outer_iter().enumerate() {
             let gradient = behind.sample(i);
             if let Some(target) = d_input.as_mut() {
-                self.input(gradient.dz, (target.index_axis_mut(Axis(0), i), accumulate), &mut buffers);
+                self.input(&gradient, (target.index_axis_mut(Axis(0), i), accumulate), &mut buffers);
             }
             if let Some(sums) = sums.as_deref_mut() {
                 self.weight(input, &gradient, buffers.y, &mut of_weight, (sums, i > 0));
@@ -108,45 +110,29 @@ impl<'a, F: Real> Direct<'a, F> {
     /// The gradient of a sample's input.
     fn input(
         &self,
-        dz: &[F],
-        (mut target, accumulate): (ArrayViewMut3<'_, F>, bool),
+        gradient: &Gradient<'_, F>,
+        (target, accumulate): (ArrayViewMut3<'_, F>, bool),
         Buffers { window, input, temporary, .. }: &mut Buffers<'_, F>,
     ) {
         let Some(back) = &self.back else { return };
-        let g = &self.g;
-        let (channels, [rows, cols]) =
-            if self.transposed { (g.x_channels, g.x) } else { (g.y_channels, g.y) };
-        let shape = (g.groups * channels, rows, cols);
-        let planes = ArrayView3::from_shape(shape, &dz[..g.groups * channels * rows * cols]);
-        back.window.fill(&planes.expect("a sample"), window);
-        match target.as_slice_mut() {
-            Some(target) if !accumulate => back.run(window, temporary, target),
-            _ => {
-                back.run(window, temporary, input);
-                for (to, &mut from) in target.iter_mut().zip(&mut **input) {
-                    *to = if accumulate { *to + from } else { from };
-                }
-            }
-        }
+        back.window.fill(&gradient.planes(), window);
+        write_sample(target, accumulate, input, |to| back.run(window, temporary, to));
     }
 
     /// Adds a sample's part of the weight's gradient to the sums, or begins them with it.
     fn weight(
         &self,
         input: ArrayView3<'_, F>,
-        &Gradient { dz, upcoming }: &Gradient<'_, F>,
+        gradient: &Gradient<'_, F>,
         y: &mut [F],
         buffers: &mut WeightBuffers<'_, F>,
         (sums, add): (&mut [F], bool),
     ) {
         if self.transposed {
-            let g = &self.g;
-            let planes =
-                ArrayView3::from_shape((g.groups * g.x_channels, g.x[0], g.x[1]), &dz[..g.x_sample()]);
             y.iter_mut().zip(&input).for_each(|(to, &from)| *to = from);
-            self.weight.add(&planes.expect("a sample"), (y, [&[]; 2]), buffers, sums, add);
+            self.weight.add(&gradient.planes(), (y, [&[]; 2]), buffers, sums, add);
         } else {
-            self.weight.add(&input, (dz, upcoming), buffers, sums, add);
+            self.weight.add(&input, (gradient.dz, gradient.upcoming), buffers, sums, add);
         }
     }
 }

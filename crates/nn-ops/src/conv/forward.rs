@@ -5,7 +5,7 @@ use nn_core::Real;
 
 use super::geometry::Geometry;
 use super::map::Map;
-use super::memory::Pieces;
+use super::memory::{Pieces, write_sample};
 use super::winograd::{Forward, ForwardBuffers, Tiling};
 use crate::Activation;
 use crate::simd;
@@ -117,24 +117,17 @@ impl<F: Real> Pass<'_, F> {
         &self,
         map: &Map<'_, F>,
         x: ArrayView3<'_, F>,
-        mut y: ArrayViewMut3<'_, F>,
+        y: ArrayViewMut3<'_, F>,
         window: &mut [F],
         temporary: &mut [F],
         spare: &mut [F],
     ) {
         map.window.fill(&x, window);
-        let mut into = |target: &mut [F]| {
+        write_sample(y, false, spare, |target| {
             map.run(window, temporary, target);
             if self.activation != Activation::Identity {
                 self.activation.activate_rows(target, None, self.plane);
             }
-        };
-        match y.as_slice_mut() {
-            Some(target) => into(target),
-            None => {
-                into(spare);
-                y.iter_mut().zip(spare).for_each(|(to, &mut from)| *to = from);
-            }
-        }
+        });
     }
 }

@@ -1,5 +1,6 @@
-//! Working memory, cut into pieces.
+//! Working memory, cut into pieces, and samples that are written where they belong.
 
+use ndarray::ArrayViewMut3;
 use nn_core::Real;
 
 /// Elements to which the beginning of each piece is rounded up: a cache line of `f32`.
@@ -27,5 +28,24 @@ impl<'a, F: Real> Pieces<'a, F> {
         // SAFETY: the piece is as long and as aligned as the indices need, every pattern of bits is a number of either
         // kind, and it is borrowed for as long as the indices are.
         unsafe { std::slice::from_raw_parts_mut(piece.as_mut_ptr().cast::<u32>(), len) }
+    }
+}
+
+/// Has a sample written to `target`, or added to it; `spare`, which has room for one, serves where that is not done in
+/// place.
+pub(super) fn write_sample<F: Real>(
+    mut target: ArrayViewMut3<'_, F>,
+    accumulate: bool,
+    spare: &mut [F],
+    write: impl FnOnce(&mut [F]),
+) {
+    match target.as_slice_mut() {
+        Some(target) if !accumulate => write(target),
+        _ => {
+            write(spare);
+            for (to, &mut from) in target.iter_mut().zip(spare) {
+                *to = if accumulate { *to + from } else { from };
+            }
+        }
     }
 }

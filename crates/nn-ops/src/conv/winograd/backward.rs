@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView3, ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis};
+use ndarray::{ArrayView4, ArrayViewMut4, Axis};
 use nn_core::Real;
 
 use super::super::behind::Behind;
-use super::super::memory::Pieces;
+use super::super::memory::{Pieces, write_sample};
 use super::forward::{matrix, matrix_mut};
 use super::tiles::{Tiles, Way};
 use super::{Tiling, weights};
@@ -91,14 +91,13 @@ impl<'a, F: Real> Backward<'a, F> {
                 if sums.is_some() {
                     x.fill(self.isa, to, &input.index_axis(Axis(0), i), buffers.x);
                 }
-                let dz = &behind.sample(i).dz[..y.positions() * y.channels];
-                let planes = ArrayView3::from_shape((y.channels, y.plane[0], y.plane[1]), dz);
-                y.fill(self.isa, to, &planes.expect("a sample"), buffers.dy);
+                y.fill(self.isa, to, &behind.sample(i).planes(), buffers.dy);
             }
             self.group(group.len(), &mut buffers, (sums.as_deref_mut(), first > 0));
             for (from, i) in group.enumerate() {
                 if let Some(target) = d_input.as_mut() {
-                    self.write(from, &mut buffers, (target.index_axis_mut(Axis(0), i), accumulate));
+                    let (target, dx) = (target.index_axis_mut(Axis(0), i), &*buffers.dx);
+                    write_sample(target, accumulate, buffers.spare, |to| x.planes(self.isa, from, dx, to));
                 }
             }
         }
@@ -152,25 +151,6 @@ impl<'a, F: Real> Backward<'a, F> {
                 gemm_alone(F::one(), a, b, F::zero(), matrix_mut(inputs, i, [count, x_width]));
             }
             pass(Way::InputBack, dx, inputs);
-        }
-    }
-
-    /// Writes or adds the gradient of a sample of x.
-    fn write(
-        &self,
-        sample: usize,
-        BackwardBuffers { dx, spare, .. }: &mut BackwardBuffers<'_, F>,
-        (mut target, accumulate): (ArrayViewMut3<'_, F>, bool),
-    ) {
-        let rows = &self.tiling.x;
-        match target.as_slice_mut() {
-            Some(target) if !accumulate => rows.planes(self.isa, sample, dx, target),
-            _ => {
-                rows.planes(self.isa, sample, dx, spare);
-                for (to, &mut from) in target.iter_mut().zip(&mut **spare) {
-                    *to = if accumulate { *to + from } else { from };
-                }
-            }
         }
     }
 

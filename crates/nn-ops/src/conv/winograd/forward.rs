@@ -3,7 +3,7 @@
 use ndarray::{ArrayView2, ArrayView4, ArrayViewMut2, ArrayViewMut4, Axis};
 use nn_core::Real;
 
-use super::super::memory::Pieces;
+use super::super::memory::{Pieces, write_sample};
 use super::tiles::{Tiles, Way};
 use super::{Tiling, weights};
 use crate::Activation;
@@ -91,14 +91,8 @@ impl<'a, F: Real> Forward<'a, F> {
             if self.bias.is_some() || activation != Activation::Identity {
                 activation.activate_rows(rows, self.bias, tiling.y.width);
             }
-            for (i, mut y) in y.outer_iter_mut().enumerate() {
-                match y.as_slice_mut() {
-                    Some(y) => tiling.y.planes(isa, i, rows, y),
-                    None => {
-                        tiling.y.planes(isa, i, rows, spare);
-                        y.iter_mut().zip(&*spare).for_each(|(to, &from)| *to = from);
-                    }
-                }
+            for (i, y) in y.outer_iter_mut().enumerate() {
+                write_sample(y, false, spare, |to| tiling.y.planes(isa, i, rows, to));
             }
         }
     }

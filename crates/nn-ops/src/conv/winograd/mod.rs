@@ -22,6 +22,7 @@ use std::ops::Range;
 use ndarray::ArrayView3;
 use nn_core::Real;
 
+use super::direct::MOST_LANES;
 use super::geometry::Geometry;
 use super::transposition::Transposition;
 use crate::dispatch::run;
@@ -39,12 +40,10 @@ const BLOCK: usize = 1 << 17;
 const TILES: usize = 128;
 /// Weights of a pair of channels.
 const TAPS: usize = 9;
-/// Channels are filled up to a multiple of the most lanes that a vector may have.
-const WIDTH: usize = 16;
 
-/// Channels, filled up to whole vectors.
+/// Channels, filled up to whole vectors of any instruction set.
 fn width(channels: usize) -> usize {
-    channels.next_multiple_of(WIDTH)
+    channels.next_multiple_of(MOST_LANES)
 }
 
 /// How a convolution is cut into tiles.

@@ -34,6 +34,15 @@ fn many_channels_and_large_planes_are_worth_it() {
         assert_eq!(chosen(&geometry(40, channels, plane)), expected, "{channels:?} {plane:?}");
     }
     assert!(chosen(&geometry(7, [31, 32], [4, 4])), "as tests/many_channels.rs takes for granted");
+    for (samples, channels, plane) in [
+        (3, [64, 56], [11, 14]),
+        (2, [62, 76], [7, 10]),
+        (1, [64, 64], [9, 10]),
+        (40, [48, 64], [4, 4]),
+        (3, [320, 336], [6, 8]),
+    ] {
+        assert!(chosen(&geometry(samples, channels, plane)), "as tests/images.rs takes for granted");
+    }
     let g = geometry(40, [128, 128], [14, 14]);
     assert!(Tiling::new::<f32>(&g, true).is_none(), "a transposed convolution");
     assert!(!chosen(&Geometry { stride: [2, 1], y: [7, 14], ..g }));
@@ -95,7 +104,7 @@ fn the_gradients_do_not_depend_on_how_the_batch_is_cut() {
         let tiling = Tiling::of(&g, [4, 3], cut, 1);
         let (mut dx, mut dw) = (Array4::from_elem([5, 6, 7, 5], f32::NAN), Array4::zeros([9, 6, 3, 3]));
         let size = Backward::<f32>::tables(&tiling) + BackwardBuffers::<f32>::size(&tiling);
-        let size = size + behind::Buffers::<f32>::size(315);
+        let size = size + behind::Buffers::<f32>::size(315, 0);
         let (mut memory, mut sums) = (vec![f32::NAN; size], vec![f32::NAN; tiling.sums()]);
         let mut pieces = Pieces(&mut memory);
         let by_taps = pieces.take(tiling.by_taps());
@@ -106,7 +115,7 @@ fn the_gradients_do_not_depend_on_how_the_batch_is_cut() {
             output: None,
             d_output: dy.view(),
             room: 0,
-            buffers: behind::Buffers::new(315, &mut pieces),
+            buffers: behind::Buffers::new(315, 0, &mut pieces),
             d_bias: None,
         };
         way.run(&x.view(), &mut behind, (Some(dx.view_mut()), false), &mut pieces, Some(&mut sums));
