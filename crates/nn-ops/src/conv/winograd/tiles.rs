@@ -39,28 +39,24 @@ const INPUT: [([usize; 2], i8); 4] = [([0, 2], -1), ([1, 2], 1), ([2, 1], -1), (
 /// The factors of the two rows of y in each row of A.
 const OUTPUT: [[i8; 2]; 4] = [[1, 0], [1, 1], [1, -1], [0, -1]];
 
-/// Vectors of `S`, with the operations of the transforms.
-struct Vector<S, T>(std::marker::PhantomData<(S, T)>);
+/// A small whole number in all lanes.
+#[inline(always)]
+unsafe fn factor<T: Real, S: Simd<T>>(x: i8) -> S::V {
+    // SAFETY: the caller vouches.
+    unsafe { S::splat(T::from_f64(f64::from(x))) }
+}
 
-impl<T: Real, S: Simd<T>> Vector<S, T> {
-    #[inline(always)]
-    unsafe fn factor(x: i8) -> S::V {
-        // SAFETY: the caller vouches.
-        unsafe { S::splat(T::from_f64(f64::from(x))) }
-    }
+#[inline(always)]
+unsafe fn add<T: Real, S: Simd<T>>(a: S::V, b: S::V) -> S::V {
+    // SAFETY: the caller vouches.
+    unsafe { S::fma(S::splat(T::one()), a, b) }
+}
 
-    #[inline(always)]
-    unsafe fn add(a: S::V, b: S::V) -> S::V {
-        // SAFETY: the caller vouches.
-        unsafe { S::fma(S::splat(T::one()), a, b) }
-    }
-
-    /// a − b.
-    #[inline(always)]
-    unsafe fn sub(a: S::V, b: S::V) -> S::V {
-        // SAFETY: the caller vouches.
-        unsafe { S::fma(S::splat(-T::one()), b, a) }
-    }
+/// a − b.
+#[inline(always)]
+unsafe fn sub<T: Real, S: Simd<T>>(a: S::V, b: S::V) -> S::V {
+    // SAFETY: the caller vouches.
+    unsafe { S::fma(S::splat(-T::one()), b, a) }
 }
 
 impl<T: Real> Tiles<'_, T> {
@@ -97,7 +93,7 @@ impl<T: Real> Tiles<'_, T> {
             let [a, b] = self.places::<4>(tile, [Some(first), Some(second)]);
             // SAFETY: places lie within the rows, as `run_on` has checked, and so does the tile within the products.
             unsafe {
-                let sign = Vector::<S, T>::factor(sign);
+                let sign = factor::<T, S>(sign);
                 for c in (0..width).step_by(S::LANES) {
                     let x = self.rows.as_ptr().add(c);
                     let mut d = [S::splat(T::zero()); 4];
@@ -105,10 +101,10 @@ impl<T: Real> Tiles<'_, T> {
                         *d = S::fma(sign, S::load(x.add(b[j])), S::load(x.add(a[j])));
                     }
                     let to = self.products.as_mut_ptr().add(i * width + c);
-                    S::store(to, Vector::<S, T>::sub(d[0], d[2]));
-                    S::store(to.add(step), Vector::<S, T>::add(d[1], d[2]));
-                    S::store(to.add(2 * step), Vector::<S, T>::sub(d[2], d[1]));
-                    S::store(to.add(3 * step), Vector::<S, T>::sub(d[1], d[3]));
+                    S::store(to, sub::<T, S>(d[0], d[2]));
+                    S::store(to.add(step), add::<T, S>(d[1], d[2]));
+                    S::store(to.add(2 * step), sub::<T, S>(d[2], d[1]));
+                    S::store(to.add(3 * step), sub::<T, S>(d[1], d[3]));
                 }
             }
         }
@@ -122,7 +118,7 @@ impl<T: Real> Tiles<'_, T> {
             let [a, b] = self.places::<4>(tile, [Some(first), Some(second)]);
             // SAFETY: as in `input`.
             unsafe {
-                let sign = Vector::<S, T>::factor(sign);
+                let sign = factor::<T, S>(sign);
                 for c in (0..width).step_by(S::LANES) {
                     let from = self.products.as_ptr().add(i * width + c);
                     let mut v = [S::splat(T::zero()); 4];
@@ -130,17 +126,17 @@ impl<T: Real> Tiles<'_, T> {
                         *v = S::load(from.add(l * step));
                     }
                     let zero = S::splat(T::zero());
-                    let middle = Vector::<S, T>::sub(v[1], v[2]);
+                    let middle = sub::<T, S>(v[1], v[2]);
                     let d = [
                         v[0],
-                        Vector::<S, T>::add(middle, v[3]),
-                        Vector::<S, T>::sub(Vector::<S, T>::add(v[1], v[2]), v[0]),
-                        Vector::<S, T>::sub(zero, v[3]),
+                        add::<T, S>(middle, v[3]),
+                        sub::<T, S>(add::<T, S>(v[1], v[2]), v[0]),
+                        sub::<T, S>(zero, v[3]),
                     ];
                     let x = self.rows.as_mut_ptr().add(c);
                     for (j, d) in d.into_iter().enumerate() {
                         let (first, second) = (x.add(a[j]), x.add(b[j]));
-                        S::store(first, Vector::<S, T>::add(d, S::load(first)));
+                        S::store(first, add::<T, S>(d, S::load(first)));
                         S::store(second, S::fma(sign, d, S::load(second)));
                     }
                 }
@@ -160,12 +156,9 @@ impl<T: Real> Tiles<'_, T> {
                     let from = self.products.as_ptr().add(i * width + c);
                     let [m0, m1] = [S::load(from), S::load(from.add(step))];
                     let [m2, m3] = [S::load(from.add(2 * step)), S::load(from.add(3 * step))];
-                    let z = [
-                        Vector::<S, T>::add(m0, Vector::<S, T>::add(m1, m2)),
-                        Vector::<S, T>::sub(Vector::<S, T>::sub(m1, m2), m3),
-                    ];
+                    let z = [add::<T, S>(m0, add::<T, S>(m1, m2)), sub::<T, S>(sub::<T, S>(m1, m2), m3)];
                     for (a, places) in places.iter().enumerate().filter(|&(a, _)| factors[a] != 0) {
-                        let factor = Vector::<S, T>::factor(factors[a]);
+                        let factor = factor::<T, S>(factors[a]);
                         for (&place, &z) in places.iter().zip(&z) {
                             let to = self.rows.as_mut_ptr().add(place + c);
                             // The first row that has a part in it begins the sum.
@@ -188,7 +181,7 @@ impl<T: Real> Tiles<'_, T> {
             let [a, b] = self.places::<2>(tile, rows);
             // SAFETY: as in `input`.
             unsafe {
-                let factors = factors.map(|factor| Vector::<S, T>::factor(factor));
+                let factors = factors.map(|x| factor::<T, S>(x));
                 for c in (0..width).step_by(S::LANES) {
                     let y = self.rows.as_ptr().add(c);
                     let mut w = [S::splat(T::zero()); 2];
@@ -198,9 +191,9 @@ impl<T: Real> Tiles<'_, T> {
                     }
                     let to = self.products.as_mut_ptr().add(i * width + c);
                     S::store(to, w[0]);
-                    S::store(to.add(step), Vector::<S, T>::add(w[0], w[1]));
-                    S::store(to.add(2 * step), Vector::<S, T>::sub(w[0], w[1]));
-                    S::store(to.add(3 * step), Vector::<S, T>::sub(S::splat(T::zero()), w[1]));
+                    S::store(to.add(step), add::<T, S>(w[0], w[1]));
+                    S::store(to.add(2 * step), sub::<T, S>(w[0], w[1]));
+                    S::store(to.add(3 * step), sub::<T, S>(S::splat(T::zero()), w[1]));
                 }
             }
         }
