@@ -86,31 +86,3 @@ fn avx512<R>(kernel: impl FnOnce() -> R) -> R {
 fn avx2<R>(kernel: impl FnOnce() -> R) -> R {
     kernel()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{Isa, best, current, dispatch, force};
-
-    #[test]
-    fn each_path_gives_the_same_bits() {
-        let x: Vec<f32> = (0..1003).map(|i| (i as f32).sin()).collect();
-        let run = |isa| {
-            force(isa);
-            assert!(current() <= isa);
-            let mut y = vec![0.0f32; x.len()];
-            dispatch(
-                #[inline(always)]
-                || {
-                    for (y, x) in y.iter_mut().zip(&x) {
-                        *y = x * x * 3.0 + 0.5;
-                    }
-                },
-            );
-            y
-        };
-        let reference = run(Isa::Baseline);
-        assert_eq!(run(Isa::Avx2), reference);
-        assert_eq!(run(Isa::Avx512), reference);
-        force(best());
-    }
-}

@@ -4,8 +4,8 @@
 
 use std::alloc::{GlobalAlloc, Layout as Block, System};
 use std::cell::Cell;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array2, ArrayD, ArrayView2, ArrayViewMut2, Axis, IxDyn, ShapeBuilder, s};
 use nn_core::{Op, Real, Step, evaluate};
@@ -15,12 +15,17 @@ use nn_ops::simd::{self, Isa};
 use nn_ops::{MatMul, gemm, gemm_with};
 use proptest::prelude::*;
 
-/// The instruction set is chosen for the whole process: tests that choose hold this lock.
+/// The instruction set is chosen for the whole process: tests that choose hold this lock, and those that it must not
+/// change under.
 static CHOICE: Mutex<()> = Mutex::new(());
+
+fn hold_choice() -> MutexGuard<'static, ()> {
+    CHOICE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `work` on every instruction set that the machine has.
 fn on_each_isa(work: impl Fn(Isa)) {
-    let _guard = CHOICE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _guard = hold_choice();
     for isa in [Isa::Baseline, Isa::Avx2, Isa::Avx512] {
         if simd::force(isa) == isa {
             work(isa);
@@ -250,7 +255,7 @@ fn the_bits_depend_neither_on_threads_nor_on_the_part() {
 
 #[test]
 fn the_epilogue_meets_every_element_once() {
-    let _guard = CHOICE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _guard = hold_choice();
     for (m, n, k) in [(64, 128, 784), (300, 700, 600), (600, 200, 50), (1, 9, 3), (32, 10, 30), (5, 6, 0)] {
         let mut random = Random::new(2);
         let (a, b) = (random.matrix::<f64>(m, k), random.matrix::<f64>(n, k));
@@ -279,6 +284,7 @@ fn the_epilogue_meets_every_element_once() {
 
 #[test]
 fn an_epilogue_may_multiply() {
+    let _guard = hold_choice();
     let mut random = Random::new(3);
     let (a, b) = (random.matrix::<f64>(40, 30), random.matrix::<f64>(30, 50));
     let expected = product(a.view(), b.view());
@@ -339,6 +345,7 @@ static COUNTING: Counting = Counting;
 
 #[test]
 fn allocates_nothing_when_called_again() {
+    let _guard = hold_choice();
     let mut random = Random::new(4);
     let (x, w) = (random.matrix::<f32>(256, 784), random.matrix::<f32>(1024, 784));
     let mut y = Array2::<f32>::zeros((256, 1024));
@@ -403,6 +410,7 @@ proptest! {
 
 #[test]
 fn matmul_has_the_right_gradient() {
+    let _guard = hold_choice();
     let cases = (operands(), layout(), layout()).prop_map(|((op, a, b), of_a, of_b)| {
         Case::new(op, vec![Laid::new(a.view(), of_a), Laid::new(b.view(), of_b)])
     });
@@ -412,6 +420,7 @@ fn matmul_has_the_right_gradient() {
 /// Batches are divided among threads, entry by entry, and each entry is what it would be alone.
 #[test]
 fn matmul_of_a_batch_gives_the_same_bits_on_any_number_of_threads() {
+    let _guard = hold_choice();
     let mut random = Random::new(5);
     let [a, b, dy] = [[2, 20, 30, 64], [2, 20, 90, 64], [2, 20, 30, 90]]
         .map(|shape| ArrayD::from_shape_simple_fn(IxDyn(&shape), || random.value::<f32>()));

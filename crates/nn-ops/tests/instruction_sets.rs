@@ -3,13 +3,13 @@
 //! All in one test, since the instruction set is one for the whole process.
 
 use nn_core::{Real, Step, evaluate};
-use nn_ops::simd::{Isa, best, dispatch, force};
+use nn_ops::simd::{Isa, best, current, dispatch, force};
 use nn_ops::*;
 
 /// Runs `kernel` with every set and demands what it gave with the first.
 fn same_bits(name: &str, kernel: impl Fn() -> Vec<u64>) {
     let run = |isa| {
-        assert_eq!(force(isa), isa);
+        assert_eq!((force(isa), current()), (isa, isa));
         kernel()
     };
     let reference = run(Isa::Baseline);
@@ -57,6 +57,8 @@ fn elementary<F: Real>() {
     let x = sweep::<F>();
     let unit: Vec<F> = (0..=3000).map(|i| F::from_f64(f64::from(i) / 3000.0)).collect();
     let falling: Vec<F> = x.iter().map(|x| -x.abs()).collect();
+    let (three, half) = (F::from_f64(3.0), F::from_f64(0.5));
+    same_bits("x * x * 3 + 0.5", || over(&x, |x| x * x * three + half));
     same_bits("exp", || over(&x, F::exp));
     same_bits("exp_nonpositive", || over(&falling, F::exp_nonpositive));
     same_bits("exp_m1", || over(&x, F::exp_m1));
