@@ -98,20 +98,21 @@ impl Line {
                 "pooled with kernel, stride and dilation of at least 1, not {kernel}, {stride} and {dilation}"
             ));
         }
-        let extent = dilation * (kernel - 1) + 1;
-        if 2 * padding > extent {
+        let extent = dilation.saturating_mul(kernel - 1).saturating_add(1);
+        if padding > extent / 2 {
             return Err(format!(
                 "pooled with a padding of at most half the kernel of {extent}, not {padding}"
             ));
         }
-        let padded = len + 2 * padding;
+        let padded = len.saturating_add(padding.saturating_mul(2));
         if padded < extent {
             return Err(format!(
                 "at least as long as the kernel of {extent}, with padding; axis of {padded}"
             ));
         }
-        let mut outputs = (padded - extent + if ceil_mode { stride - 1 } else { 0 }) / stride + 1;
-        if ceil_mode && (outputs - 1) * stride >= len + padding {
+        let rest = padded - extent;
+        let mut outputs = if ceil_mode { rest.div_ceil(stride) } else { rest / stride } + 1;
+        if ceil_mode && (outputs - 1).saturating_mul(stride) >= len.saturating_add(padding) {
             outputs -= 1;
         }
         let line = Line { windows, len, outputs };

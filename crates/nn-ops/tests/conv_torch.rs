@@ -141,6 +141,20 @@ fn what_does_not_fit_is_refused_with_the_reason() {
     let up = ConvTranspose::<2>::default();
     says(&up, &[x, w], "the weight is for 6 input channels, not 4");
     says(&ConvTranspose::<2> { output_padding: [1, 0], ..up }, &[x, &[4, 6, 3, 3]], "the output padding, 1,");
+    let far = 1 << (usize::BITS - 1);
+    says(&Conv::<2> { dilation: [far, 1], ..plain }, &[x, w], "is larger than the padded input, 8");
+    says(&Conv::<2> { padding: [[far, far], [0, 0]], ..plain }, &[x, w], "a sample of at most");
+    says(&Conv::<2> { padding: [[far, 0]; 2], stride: [far; 2], ..plain }, &[x, w], "a sample of at most");
+    says(&Conv::<2> { groups: far, ..plain }, &[x, &[6, 2, 3, 3]], "groups must divide");
+    for up in [ConvTranspose { stride: [far, 1], ..up }, ConvTranspose { dilation: [1, far], ..up }] {
+        says(&up, &[x, &[4, 6, 3, 3]], "a sample of at most");
+    }
+    says(
+        &ConvTranspose::<2> { padding: [far, 0], ..up },
+        &[x, &[4, 6, 3, 3]],
+        "leaves nothing of the output's",
+    );
+    says(&ConvTranspose::<2> { groups: far, ..up }, &[x, &[4, 2, 3, 3]], "groups must divide");
     says(
         &ConvTranspose::<2> { padding: [0, 5], ..up },
         &[x, &[4, 6, 3, 3]],

@@ -101,7 +101,7 @@ fn in_single_precision() {
 #[test]
 fn impossible_settings_are_refused_together_with_the_shape() {
     let refusal = |op: &dyn Op<f32>, shape: &[usize]| op.infer(&[shape]).unwrap_err().to_string();
-    let (line, plane) = ([2, 3, 9], [2, 3, 4, 9]);
+    let (line, plane, far) = ([2, 3, 9], [2, 3, 4, 9], 1 << (usize::BITS - 1));
     for (op, shape, said) in [
         (&MaxPool1d::new(0) as &dyn Op<f32>, &line[..], "at least 1, not 0, 0 and 1"),
         (&MaxPool2d::new(2).stride([1, 0]), &plane, "at least 1, not 2, 0 and 1"),
@@ -109,6 +109,8 @@ fn impossible_settings_are_refused_together_with_the_shape() {
         (&MaxPool2d::new(3).padding([0, 2]), &plane, "at most half the kernel of 3, not 2"),
         (&AvgPool2d::new([5, 2]), &plane, "at least as long as the kernel of 5, with padding; axis of 4"),
         (&MaxPool1d::new(2).dilation(4).padding(2), &[2, 3, 1], "no window holds padding alone"),
+        (&MaxPool1d::new(3).dilation(far), &line, "at least as long as the kernel of"),
+        (&AvgPool1d::new(3).padding(far), &line, "at most half the kernel of 3"),
         (&AvgPool1d::new(2), &plane, "[batch, channels, length]"),
         (&AvgPool2d::new(2), &[2, 3, 0, 4], "[batch, channels, height, width], the last not 0"),
         (&AdaptiveMaxPool::<2>::new([1, 0]), &plane, "at least 1 window, not 0"),
@@ -117,6 +119,8 @@ fn impossible_settings_are_refused_together_with_the_shape() {
         let message = refusal(op, shape);
         assert!(message.starts_with(op.name()) && message.contains(said), "{message}");
     }
+    let once = MaxPool1d::new(2).stride(far).ceil_mode(true);
+    assert_eq!(Op::<f32>::infer(&once, &[&line]).unwrap().shape, [2, 3, 1]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl<const D: usize> Conv<D> {
     /// The zeros before and after an axis with which, at a stride of 1, the output is as long as the input: together
     /// dilation·(kernel − 1), and where they are odd, one more after it than before, as PyTorch has it.
     pub fn same_padding(kernel: usize, dilation: usize) -> [usize; 2] {
-        let zeros = dilation * kernel.saturating_sub(1);
+        let zeros = dilation.saturating_mul(kernel.saturating_sub(1));
         [zeros / 2, zeros - zeros / 2]
     }
 
@@ -74,7 +74,7 @@ impl<const D: usize> Conv<D> {
     fn geometry(&self, shapes: &[&[usize]]) -> Result<Geometry, ShapeError> {
         const { assert!(D == 1 || D == 2, "convolutions have one or two axes") }
         let (x, w, bias) = inputs::<D>(Self::NAME, shapes)?;
-        let channels = (w[1] * self.groups, w[0]);
+        let channels = (w[1].saturating_mul(self.groups), w[0]);
         check(Self::NAME, (x, w, bias), (&self.stride, &self.dilation, self.groups), channels)?;
         let mut y = [0; D];
         for (axis, length) in y.iter_mut().enumerate() {

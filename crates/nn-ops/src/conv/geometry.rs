@@ -60,14 +60,14 @@ impl Geometry {
 
     /// Rows or columns, along one axis, between the first and the last that an element of y is made of.
     pub(super) fn reach(&self, axis: usize) -> usize {
-        (self.kernel[axis] - 1) * self.dilation[axis]
+        (self.kernel[axis] - 1).saturating_mul(self.dilation[axis])
     }
 
     /// The same with strides no longer than needed: along an axis where y has one position they do not matter, but what
     /// lies a stride apart is laid out together.
     fn shortened(mut self) -> Self {
         for axis in (0..2).filter(|&axis| self.y[axis] == 1) {
-            self.stride[axis] = self.stride[axis].min(self.reach(axis) + 1);
+            self.stride[axis] = self.stride[axis].min(self.reach(axis).saturating_add(1));
         }
         self
     }
@@ -84,7 +84,8 @@ impl Geometry {
         let [x_rows, x_cols] =
             [0, 1].map(|axis| g.y[axis].saturating_mul(g.stride[axis]).saturating_add(reach[axis]));
         let [y_rows, y_cols] = [0, 1].map(|axis| g.y[axis].saturating_add(reach[axis]));
-        let x = shape::size(&[g.groups, g.x_channels, x_rows.max(g.x[0]), x_cols.max(g.x[1])]);
+        let [own_rows, own_cols] = [0, 1].map(|axis| g.x[axis].saturating_add(g.padding[axis]));
+        let x = shape::size(&[g.groups, g.x_channels, x_rows.max(own_rows), x_cols.max(own_cols)]);
         let y = shape::size(&[g.groups, g.y_channels, y_rows, y_cols]);
         if x.max(y) > MOST {
             let expected = format!("a sample of at most {MOST} elements with the zeros around it");
@@ -179,10 +180,10 @@ pub(super) fn output_length(
     (stride, dilation): (usize, usize),
     [before, after]: [usize; 2],
 ) -> Result<usize, ShapeError> {
-    let (length, kernel) = (x[2 + axis] + before + after, w[2 + axis]);
-    let span = (kernel - 1) * dilation + 1;
+    let length = x[2 + axis].saturating_add(before).saturating_add(after);
+    let span = (w[2 + axis] - 1).saturating_mul(dilation).saturating_add(1);
     match length.checked_sub(span) {
-        Some(rest) => Ok(rest / stride + 1),
+        Some(rest) => Ok((rest / stride).saturating_add(1)),
         None => {
             let expected = format!(
                 "the kernel, which spans {span} along axis {}, is larger than the padded input, {length}",
@@ -211,9 +212,10 @@ pub(super) fn transposed_length(
     let whole = if length == 0 {
         0
     } else {
-        (length - 1) * stride + (w[2 + axis] - 1) * dilation + 1 + output_padding
+        let span = (w[2 + axis] - 1).saturating_mul(dilation).saturating_add(1);
+        (length - 1).saturating_mul(stride).saturating_add(span).saturating_add(output_padding)
     };
-    match whole.checked_sub(2 * padding) {
+    match whole.checked_sub(padding.saturating_mul(2)) {
         Some(rest) if rest > 0 => Ok(rest),
         _ => fail(format!(
             "the padding, {padding}, leaves nothing of the output's {whole} along axis {}",

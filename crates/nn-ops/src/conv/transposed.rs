@@ -68,7 +68,7 @@ impl<const D: usize> ConvTranspose<D> {
     fn geometry(&self, shapes: &[&[usize]]) -> Result<Geometry, ShapeError> {
         const { assert!(D == 1 || D == 2, "convolutions have one or two axes") }
         let (y, w, bias) = inputs::<D>(Self::NAME, shapes)?;
-        let out = w[1] * self.groups;
+        let out = w[1].saturating_mul(self.groups);
         check(Self::NAME, (y, w, bias), (&self.stride, &self.dilation, self.groups), (w[0], out))?;
         let mut x = [0; D];
         for (axis, length) in x.iter_mut().enumerate() {
