@@ -10,8 +10,14 @@ use nn_bench::passes::{Passes, numbers};
 use nn_train::ops::Conv;
 
 /// Samples, channels of input and output, height and width.
-const LAYERS: [[usize; 4]; 5] =
-    [[64, 16, 16, 32], [64, 24, 32, 12], [32, 64, 64, 28], [32, 128, 128, 14], [32, 512, 512, 7]];
+const LAYERS: [[usize; 4]; 6] = [
+    [64, 16, 16, 32],
+    [64, 24, 32, 12],
+    [32, 64, 64, 28],
+    [32, 128, 128, 14],
+    [32, 256, 256, 14],
+    [32, 512, 512, 7],
+];
 
 fn conv(criterion: &mut Criterion) {
     for threads in [1, 2] {
